@@ -1,0 +1,111 @@
+"""Shapes of the frames that cross a border: arrow schemas and their pandas types; it computes nothing.
+
+Missing values are null (pd.NA, NaT) everywhere; ids and counts are Int64, never float; texts are arrow-backed strings;
+times are UTC to the second.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import pyarrow as pa
+
+from etl.schema import KEY, Entity, Field
+
+SECONDS_UTC = pa.timestamp("s", tz="UTC")
+
+USERS = pa.schema(
+    {
+        "user_id": pa.int64(),
+        "email": pa.string(),
+        "first_name": pa.string(),
+        "last_name": pa.string(),
+        "sf_contact_id": pa.string(),
+        "sf_user_id": pa.string(),
+        "is_salesforce_contact": pa.bool_(),
+        "last_sign_in_at": SECONDS_UTC,
+    }
+)
+"""A learner as `GET /users` lists it."""
+COURSES = pa.schema({"course_id": pa.int64(), "course_source_id": pa.int64(), "course_name": pa.string()})
+"""A course version as `GET /courses` lists it."""
+ENROLLMENTS = pa.schema(
+    {
+        "id": pa.int64(),
+        "user_id": pa.int64(),
+        "course_id": pa.int64(),
+        "course_source_id": pa.int64(),
+        "version": pa.int64(),
+        "name": pa.string(),
+        "status": pa.string(),
+        "percentage": pa.float64(),
+        "percentage_complete": pa.float64(),
+        "date_enrolled": SECONDS_UTC,
+        "date_completed": SECONDS_UTC,
+        "unenrolled": pa.bool_(),
+        "updated_at": SECONDS_UTC,
+    }
+)
+"""A course enrollment; `name` is the course's. `unenrolled` and `status` are never null, `updated_at` often is."""
+PATHS = pa.schema({"path_id": pa.int64(), "name": pa.string()})
+"""A learning path."""
+PATH_COURSES = pa.schema({"path_id": pa.int64(), "course_id": pa.int64(), "course_source_id": pa.int64()})
+"""A course on a path; the source id may be null."""
+PATH_ENROLLMENTS = pa.schema(
+    {
+        "id": pa.int64(),
+        "user_id": pa.int64(),
+        "path_id": pa.int64(),
+        "name": pa.string(),
+        "status": pa.string(),
+        "percentage": pa.float64(),
+        "date_enrolled": SECONDS_UTC,
+        "date_completed": SECONDS_UTC,
+        "unenrolled": pa.bool_(),
+        "updated_at": SECONDS_UTC,
+    }
+)
+"""A path enrollment; `name` is the path's."""
+
+PERSON = pa.schema({"Id": pa.string(), "IsDeleted": pa.bool_(), "MasterRecordId": pa.string(), "Email": pa.string()})
+"""What matching asks of a Contact or User: ids of 18 characters; MasterRecordId and Email may be null."""
+
+
+def arrow_type(field: Field) -> pa.DataType:
+    """Return the arrow type of a Salesforce field's values."""
+    if field.kind == "number":
+        return pa.float64() if field.scale else pa.int64()
+    return {"datetime": SECONDS_UTC, "boolean": pa.bool_()}.get(field.kind, pa.string())
+
+
+def entity_schema(entity: Entity) -> pa.Schema:
+    """Return the columns of an existing row: `Id`, the key, and every compared field."""
+    columns = {"Id": pa.string()}
+    if entity.key == KEY:
+        columns[KEY] = pa.string()
+    columns.update({field.name: arrow_type(field) for field in entity.fields if field.name != KEY})
+    return pa.schema(columns)
+
+
+_PANDAS = {pa.int64(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype(), pa.bool_(): pd.BooleanDtype()}
+
+
+def to_pandas(table: pa.Table) -> pd.DataFrame:
+    """Turn an arrow table into a frame with nullable types; the order of rows is kept."""
+
+    def dtype(arrow: pa.DataType) -> object:
+        if pa.types.is_string(arrow) or pa.types.is_dictionary(arrow):
+            return pd.StringDtype("pyarrow")
+        return _PANDAS.get(arrow)
+
+    frame: pd.DataFrame = table.to_pandas(types_mapper=dtype, split_blocks=True)
+    return frame
+
+
+def to_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    """Turn a frame into an arrow table of exactly this schema; a value that does not fit raises pa.ArrowInvalid."""
+    return pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+
+
+def empty(schema: pa.Schema) -> pd.DataFrame:
+    """Return a frame without rows but with the columns and types of the schema."""
+    return to_pandas(schema.empty_table())

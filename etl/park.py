@@ -1,0 +1,115 @@
+"""Rows parked on disk as arrow files, given back by partition, so that memory does not grow with the portal; decides nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl.errors import StateFault
+
+_FLUSH_ROWS = 65_536
+_NO_BATCHES: list[pa.RecordBatch] = []
+
+
+class Park:
+    """One table on disk, written by many threads, then read as a whole or partition by partition.
+
+    Rows wait in memory until a file's worth has come together (about 65,000). Disk failures raise StateFault.
+    """
+
+    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+        """Park rows of `schema` in `folder`, which is made and belongs to this table alone."""
+        self.folder = folder
+        self.schema = schema
+        self.rows = 0
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_rows = 0
+        self._files: list[Path] = []
+        self._lock = threading.Lock()
+        with _disk(folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def append(self, table: pa.Table | pa.RecordBatch) -> None:
+        """Add rows; their columns must be the park's."""
+        batches = [table] if isinstance(table, pa.RecordBatch) else table.to_batches()
+        with self._lock:
+            self.rows += table.num_rows
+            self._waiting.extend(batches)
+            self._waiting_rows += table.num_rows
+            if self._waiting_rows >= _FLUSH_ROWS:
+                self._flush()
+
+    def _flush(self) -> None:
+        path = self.folder / f"{len(self._files):06d}.arrow"
+        with _disk(path), pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, self.schema) as writer:
+            writer.write_table(pa.Table.from_batches(self._waiting, self.schema).combine_chunks())
+        self._files.append(path)
+        self._waiting = []
+        self._waiting_rows = 0
+
+    def batches(self) -> Iterator[pa.Table]:
+        """Give the rows file by file, in no promised order."""
+        for path in list(self._files):
+            with _disk(path), pa.memory_map(str(path)) as source:
+                yield pa.ipc.open_file(source).read_all()
+        with self._lock:
+            waiting = list(self._waiting)
+        if waiting:
+            yield pa.Table.from_batches(waiting, self.schema)
+
+    def read(self) -> pa.Table:
+        """Give all rows as one table: only for tables known to be small."""
+        tables = list(self.batches())
+        return pa.concat_tables(tables) if tables else self.schema.empty_table()
+
+    def partitions(self, count: int, by: str) -> Iterator[pa.Table]:
+        """Give `count` tables; a row is in the one numbered by its int64 column `by` modulo `count` (null: 0)."""
+        if count <= 1:
+            yield self.read()
+            return
+        parts = [Park(self.folder / f"by-{by}-{count}" / f"{number:04d}", self.schema) for number in range(count)]
+        for table in self.batches():
+            _scatter(table, parts, by)
+        for part in parts:
+            yield part.read()
+            part.clear()
+
+    def clear(self) -> None:
+        """Remove the parked files; the park is empty afterwards."""
+        with self._lock:
+            for path in self._files:
+                with _disk(path):
+                    path.unlink(missing_ok=True)
+            self._files, self._waiting, self._waiting_rows, self.rows = [], [], 0, 0
+
+
+def _scatter(table: pa.Table, parts: list[Park], by: str) -> None:
+    remainders = np.mod(pc.fill_null(table[by], 0).to_numpy(), len(parts))
+    order = np.argsort(remainders, kind="stable")
+    bounds = np.searchsorted(remainders[order], np.arange(len(parts) + 1))
+    ordered = table.take(pa.array(order))
+    for number, part in enumerate(parts):
+        start, stop = int(bounds[number]), int(bounds[number + 1])
+        if stop > start:
+            part.append(ordered.slice(start, stop - start))
+
+
+class _disk:  # noqa: N801 - reads as a phrase: `with _disk(path):`
+    """Turn a failure of the disk into a StateFault that names the place."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise StateFault(
+                f"cannot use {self._path}: {error.strerror or error}; free disk space or mend the folder, then run again"
+            ) from error
