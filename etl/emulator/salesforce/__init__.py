@@ -1,0 +1,1 @@
+"""A Salesforce org on loopback, made from the vendor's documentation; it imports nothing from the product."""
