@@ -1,4 +1,4 @@
-"""Rows parked on disk as arrow files, given back by partition, so that memory does not grow with the portal; decides nothing."""
+"""Rows parked on disk as arrow files and given back by partition, so that memory stays flat; it decides nothing."""
 
 from __future__ import annotations
 
@@ -111,5 +111,5 @@ class _disk:  # noqa: N801 - reads as a phrase: `with _disk(path):`
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError):
             raise StateFault(
-                f"cannot use {self._path}: {error.strerror or error}; free disk space or mend the folder, then run again"
+                f"cannot use {self._path}: {error.strerror or error}; free space or mend the folder, then run again"
             ) from error

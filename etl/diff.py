@@ -1,0 +1,65 @@
+"""The difference between the rows Salesforce should hold and the rows it holds; pure: two frames in, changes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from etl.normalise import Shapes, normalise
+
+CHANGED = "changed"
+"""Column of updates: bit i is set when the i-th compared column differs."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What must be done to the existing rows so that they become the desired ones."""
+
+    creates: pd.DataFrame
+    """Desired rows that do not exist."""
+    updates: pd.DataFrame
+    """Desired rows that exist otherwise, with the existing `Id` and `changed`."""
+    before: pd.DataFrame
+    """The existing rows of `updates`, in the same order."""
+    deletes: pd.DataFrame
+    """Existing rows that are not desired."""
+    unchanged: int
+    """How many desired rows exist as they are."""
+
+
+def diff(desired: pd.DataFrame, existing: pd.DataFrame, key: str, shapes: Shapes) -> Changes:
+    """Compare two frames on the columns of `shapes`, by `key`, which must be unique and not null on both sides.
+
+    Both sides go through the same normalisation. Neither the order of rows nor that of columns matters, apart from the
+    order of the rows returned. Raises ValueError when a key occurs twice.
+    """
+    wanted, held = pd.Index(desired[key]), pd.Index(existing[key])
+    if not wanted.is_unique or not held.is_unique:
+        raise ValueError(f"a {key} occurs twice: rows must be unique before they are compared")
+    place = held.get_indexer(wanted)
+    is_new = place < 0
+    both = desired[~is_new]
+    same = existing.take(place[~is_new])
+    changed = _changed(normalise(both, shapes), normalise(same, shapes))
+    differs = changed != 0
+    updates = both[differs].assign(Id=same.loc[differs, "Id"].array, changed=changed[differs])
+    missing = ~held.isin(wanted)
+    return Changes(desired[is_new], updates, same[differs], existing[missing], int((~differs).sum()))
+
+
+def _changed(desired: pd.DataFrame, existing: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    bits = np.zeros(len(desired), dtype="int64")
+    for number, column in enumerate(desired.columns):
+        want, have = desired[column].reset_index(drop=True), existing[column].reset_index(drop=True)
+        unlike = (want != have).fillna(value=False).to_numpy(dtype=bool)
+        nulls = want.isna().to_numpy() != have.isna().to_numpy()
+        either = want.notna().to_numpy() | have.notna().to_numpy()
+        bits |= ((unlike & either) | nulls).astype("int64") << number
+    return bits
+
+
+def changed_columns(bits: int, columns: tuple[str, ...]) -> list[str]:
+    """Return the names of the columns whose bits are set."""
+    return [column for number, column in enumerate(columns) if bits >> number & 1]

@@ -1,0 +1,98 @@
+"""The guards: numbers that stop a run before its first write; pure, decides from counts and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Limits(Protocol):
+    """The `guards` section of the configuration."""
+
+    min_rows: int
+    max_deletes: int
+    max_delete_percent: float
+    max_update_percent: float
+    max_confirmations: int
+    max_source_shrink_percent: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One guard: what was measured against which limit, and whether it stops the run."""
+
+    name: str
+    value: float
+    limit: float
+    tripped: bool
+    overridden: bool = False
+    where: str = ""
+    """The object or portal the value comes from."""
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Overrides for this run alone, each bound to a number of rows; None: not given."""
+
+    deletes: int | None = None
+    updates: int | None = None
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a plan would do to one object, as the guards count it."""
+
+    existing: int
+    """Rows the object holds; people newly referred to are not among them."""
+    updates: int
+    """Updates of those rows."""
+    deletes: int
+
+
+def percent(part: int, whole: int) -> float:
+    """Return `part` of `whole` in per cent, to two digits; 0 of nothing is 0."""
+    return round(100.0 * part / whole, 2) if whole else 0.0
+
+
+def source_shrink(held: Mapping[str, tuple[int, int]], limits: Limits) -> Reading:
+    """Read the guard on a listing that lost rows: `held` maps a place to (rows held, rows of them not listed)."""
+    worst = _worst(((where, missing, rows) for where, (rows, missing) in held.items()), limits.min_rows)
+    limit = limits.max_source_shrink_percent
+    return Reading("max_source_shrink_percent", worst[1], limit, worst[1] > limit, where=worst[0])
+
+
+def _worst(parts: Iterable[tuple[str, int, int]], min_rows: int) -> tuple[str, float]:
+    measured = [(where, percent(part, whole)) for where, part, whole in parts if whole >= min_rows and part]
+    return max(measured, key=lambda pair: pair[1], default=("", 0.0))
+
+
+def writes(loads: Mapping[str, Load], limits: Limits, allowed: Allowed) -> list[Reading]:
+    """Read the guards on deletes and updates of a plan; `loads` maps an object to what would be done to it."""
+    deletes = sum(load.deletes for load in loads.values())
+    updates = sum(load.updates for load in loads.values())
+    lift_deletes = allowed.deletes is not None and deletes <= allowed.deletes
+    lift_updates = allowed.updates is not None and updates <= allowed.updates
+    deleted = _worst(((name, load.deletes, load.existing) for name, load in loads.items()), limits.min_rows)
+    updated = _worst(((name, load.updates, load.existing) for name, load in loads.items()), limits.min_rows)
+    return [
+        _reading("max_deletes", deletes, limits.max_deletes, "", lifted=lift_deletes),
+        _reading("max_delete_percent", deleted[1], limits.max_delete_percent, deleted[0], lifted=lift_deletes),
+        _reading("max_update_percent", updated[1], limits.max_update_percent, updated[0], lifted=lift_updates),
+    ]
+
+
+def _reading(name: str, value: float, limit: float, where: str, *, lifted: bool) -> Reading:
+    over = value > limit
+    return Reading(name, value, limit, over and not lifted, over and lifted, where)
+
+
+def remedy(reading: Reading, deletes: int, updates: int) -> str:
+    """Return what a person can do about a tripped guard."""
+    if "delete" in reading.name:
+        return f"look at the plan; if these deletes are right, run once with --allow-deletes {deletes}"
+    if "update" in reading.name:
+        return f"look at the plan; if these updates are right, run once with --allow-updates {updates}"
+    return (
+        "see what happened to the portal in LearnUpon; if it is right, raise guards.max_source_shrink_percent for a run"
+    )

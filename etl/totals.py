@@ -1,0 +1,64 @@
+"""Counts per learner and per person, summed from statuses and memberships; decides no rows and does no I/O."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from etl.schema import COUNTS
+
+LAST_ACCESS = "LU_Last_Accessed_At__c"
+LU_USER = "LU_User_ID__c"
+
+
+def count_statuses(listing: pd.DataFrame) -> pd.DataFrame:
+    """Return the seven totals of each learner in a listing, indexed by `learner` (a code); Int64 counts.
+
+    Rows that are `unenrolled` do not count. A status that is none of the six counts as enrolled only.
+    """
+    live = listing[~listing["unenrolled"].to_numpy(dtype=bool)]
+    learners, place = np.unique(live["learner"].to_numpy(dtype="int64"), return_inverse=True)
+    totals = {}
+    for column, status in COUNTS.items():
+        hits = np.ones(len(live), dtype=bool) if not status else (live["status"] == status).to_numpy(dtype=bool)
+        totals[column] = np.bincount(place[hits], minlength=len(learners))
+    return pd.DataFrame(totals, index=pd.Index(learners, name="learner", dtype="int64"), dtype="int64")
+
+
+def add(some: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+    """Return the totals of two parts of the enrollments together."""
+    return pd.concat([some, more]).groupby(level=0).sum()
+
+
+def profiles(memberships: pd.DataFrame, person: str) -> pd.DataFrame:
+    """Return each person's profile from their memberships, as Salesforce will hold them after the run.
+
+    `memberships`: `{person}__c` (record id or null), `place` (of the portal in the configuration),
+    `LU_Portal_Membership_ID__c`, the last access and the seven counts. Columns returned: Id, LU_User_ID__c (the user id
+    in the first portal of the configuration that has that person, the smallest if that portal has several), the latest
+    last access, the sums. A missing count is 0. Rows are in the order of Id.
+    """
+    referred = memberships[memberships[f"{person}__c"].notna()]
+    ordered = referred.sort_values(["place", "LU_Portal_Membership_ID__c"], kind="stable")
+    grouped = ordered.groupby(f"{person}__c", sort=True)
+    summed = pd.DataFrame(
+        {LU_USER: grouped["LU_Portal_Membership_ID__c"].first(), LAST_ACCESS: grouped[LAST_ACCESS].max()}
+    )
+    for column in COUNTS:
+        summed[column] = grouped[column].sum().astype("Int64")
+    return summed.rename_axis("Id").reset_index()
+
+
+def bereft(existing: pd.DataFrame, wanted: pd.DataFrame, known_learners: pd.Series) -> pd.DataFrame:
+    """Return the profiles of people whom no membership refers to any more: counts 0, no LearnUpon id, no last access.
+
+    Only people whose LearnUpon id is one of `known_learners` (our portals' user ids) are ours to clear: another portal,
+    synced by another configuration, may have written the rest. `existing` and `wanted` are profile frames.
+    """
+    left = existing[existing[LU_USER].isin(known_learners) & ~existing["Id"].isin(wanted["Id"])]
+    cleared = left[["Id"]].copy()
+    cleared[LU_USER] = pd.Series(pd.NA, index=left.index, dtype="Int64")
+    cleared[LAST_ACCESS] = pd.Series(pd.NaT, index=left.index, dtype=existing[LAST_ACCESS].dtype)
+    for column in COUNTS:
+        cleared[column] = pd.Series(0, index=left.index, dtype="Int64")
+    return cleared
