@@ -1,0 +1,365 @@
+"""One HTTP call, made patiently and bounded in time and size, for both vendors; it knows neither of them.
+
+What it promises: the environment's proxies and netrc are ignored, redirects are never followed, cookies are not kept,
+a cut body is noticed, waiting is bounded, and no message ever carries a secret, a query string or much of a body.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from random import Random
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+
+from etl import __version__
+from etl.clock import Clock
+from etl.errors import SyncError, Unavailable
+
+_log = logging.getLogger(__name__)
+
+TRANSIENT = frozenset({420, 429, 500, 502, 503, 504})
+"""Statuses that another attempt may mend."""
+_REFUSED_UNDONE = frozenset({420, 429})
+"""Statuses that say the request was turned away before it had an effect."""
+_CHUNK = 1 << 18
+_FIRST_WAIT_S = 1.0
+_STEP_S = 0.5
+_NEVER_SENT = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.NameResolutionError,
+)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a call may take: attempts, and seconds of everything else."""
+
+    attempts: int = 5
+    waiting_s: float = 30.0
+    """All waits between attempts together, those that `Retry-After` asked for left out."""
+    connect_s: float = 10.0
+    read_s: float = 60.0
+    """Longest silence while an answer is awaited or read."""
+    answer_s: float = 600.0
+    """Longest time for one whole answer, however steadily it drips."""
+    longest_retry_after_s: float = 900.0
+    """All waits that `Retry-After` asked for together; more is refused."""
+
+
+class RetryableAnswer(Exception):
+    """One attempt failed in a way that another may mend; `final` is what to raise when none did."""
+
+    def __init__(self, what: str, *, retry_after_s: float | None = None, final: SyncError | None = None) -> None:
+        """Say what came instead of an answer, in words fit for a log."""
+        super().__init__(what)
+        self.retry_after_s = retry_after_s
+        self.final = final
+
+
+class AnswerLost(Exception):
+    """A request that must not be repeated was sent, and what became of it is unknown: look before acting."""
+
+
+class OversizedAnswer(Exception):
+    """The decoded body is larger than the caller allows."""
+
+
+class Calls:
+    """Counts the requests really sent, repeats included; safe to share between threads."""
+
+    def __init__(self) -> None:
+        """Start at none."""
+        self.sent = 0
+        self._lock = threading.Lock()
+
+    def add(self) -> None:
+        """Count one request."""
+        with self._lock:
+            self.sent += 1
+
+
+class Gate(Protocol):
+    """What a vendor's rate limit may hook into: every attempt passes it on the way out and on the way back."""
+
+    def before(self) -> None:
+        """Return when a request may be sent now."""
+
+    def after(self, response: requests.Response) -> None:
+        """Learn from an answer's headers."""
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody pass for so long, since the other side asked for it."""
+
+
+def http_session(*, pool: int, user_agent: str | None = None) -> requests.Session:
+    """Return a session for `pool` threads that trusts nothing of the environment, keeps no cookie and never retries."""
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers.clear()
+    session.headers.update(
+        {
+            "User-Agent": user_agent or f"learnupon-sync/{__version__}",
+            "Accept-Encoding": "gzip, deflate",
+            "Accept": "*/*",
+            "Connection": "keep-alive",
+        }
+    )
+    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=max(pool, 1), max_retries=0)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def place(method: str, url: str) -> str:
+    """Return `METHOD host/path`, without query, user or port: fit for messages."""
+    parts = urlsplit(url)
+    return f"{method.upper()} {parts.hostname or '?'}{parts.path}"
+
+
+def excerpt(body: bytes | str, length: int = 80) -> str:
+    """Return the beginning of a body with everything but printable ASCII escaped."""
+    text = body[: length * 4].decode("utf-8", "replace") if isinstance(body, bytes) else body
+    escaped = text[:length].encode("unicode_escape").decode("ascii")
+    return escaped[:length]
+
+
+def retry_after_s(response: requests.Response, clock: Clock) -> float | None:
+    """Return the seconds that `Retry-After` asks for (a number or an HTTP date), or None without a readable one."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:12])
+    try:
+        when = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        return None
+    return max(0.0, (when - clock.now()).total_seconds())
+
+
+def transient(response: requests.Response) -> bool:
+    """Say whether the status is one that another attempt may mend."""
+    return response.status_code in TRANSIENT
+
+
+def chunks(
+    response: requests.Response, *, clock: Clock, seconds: float, max_bytes: int | None = None
+) -> Iterator[bytes]:
+    """Give the decoded body piece by piece; a cut one raises RetryableAnswer, a too large one OversizedAnswer.
+
+    `seconds` bounds the whole reading, so that a body that drips for ever is given up.
+    """
+    deadline, size = clock.monotonic() + seconds, 0
+    try:
+        while piece := response.raw.read1(_CHUNK, decode_content=True):
+            size += len(piece)
+            if max_bytes is not None and size > max_bytes:
+                raise OversizedAnswer(f"the answer is larger than {max_bytes} bytes")
+            yield piece
+            if clock.monotonic() > deadline:
+                raise RetryableAnswer(f"the answer was not complete after {seconds:g} s")
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise RetryableAnswer(f"the answer was cut after {size} bytes ({type(error).__name__})") from error
+    response._content_consumed = True  # type: ignore[attr-defined] # noqa: SLF001 - else close() drops the connection
+    response.raw.release_conn()
+
+
+def read_body(response: requests.Response, *, clock: Clock, seconds: float, max_bytes: int | None = None) -> None:
+    """Read the whole body into `response.content`, with the bounds of `chunks`."""
+    body = b"".join(chunks(response, clock=clock, seconds=seconds, max_bytes=max_bytes))
+    response._content = body  # noqa: SLF001 - what requests does itself; it has no public door for it
+
+
+def call(  # noqa: PLR0913 - every one of them is optional but the first three
+    session: requests.Session,
+    method: str,
+    url: str,
+    *,
+    clock: Clock,
+    random: Random,
+    patience: Patience | None = None,
+    retry_on: Callable[[requests.Response], bool] = transient,
+    repeatable: bool | None = None,
+    max_bytes: int | None = None,
+    calls: Calls | None = None,
+    gate: Gate | None = None,
+    accept: Callable[[requests.Response], None] | None = None,
+    consume: Callable[[requests.Response], None] | None = None,
+    **request: Any,
+) -> requests.Response:
+    """Send a request until it is answered, and return the answer, whatever its status, its body read.
+
+    Retried with backoff and jitter: answers for which `retry_on` holds, lost connections, timeouts and cut bodies;
+    `Retry-After` is honoured. Redirects are returned, not followed. `repeatable` (default: GET and HEAD only) says
+    that sending twice does no harm; without it, a request that may have arrived is never sent again. `accept` looks
+    at an answer and may raise RetryableAnswer. `consume` reads the body of an answer below 400 itself (by `chunks`).
+    Everything else (headers, params, json, data, auth) goes to `requests.Request`; a `data` that can be called is
+    called anew for every attempt, since an open file is at its end after the first.
+
+    Raises Unavailable when patience ends, AnswerLost when a request that must not be repeated got no clear answer,
+    OversizedAnswer when the decoded body exceeds `max_bytes`.
+    """
+    one = _Call(session, method, url, clock, patience or Patience(), retry_on, max_bytes, calls, gate, consume, request)
+    one.repeatable = method.upper() in {"GET", "HEAD"} if repeatable is None else repeatable
+    one.accept = accept
+    return one.run(random)
+
+
+@dataclass
+class _Call:
+    """One call and its attempts."""
+
+    session: requests.Session
+    method: str
+    url: str
+    clock: Clock
+    patience: Patience
+    retry_on: Callable[[requests.Response], bool]
+    max_bytes: int | None
+    calls: Calls | None
+    gate: Gate | None
+    consume: Callable[[requests.Response], None] | None
+    request: dict[str, Any]
+    repeatable: bool = True
+    accept: Callable[[requests.Response], None] | None = None
+    waited: float = 0.0
+    asked: float = 0.0
+
+    def run(self, random: Random) -> requests.Response:
+        started = self.clock.monotonic()
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(RetryableAnswer),
+            wait=lambda state: self._wait(state, random),
+            stop=self._enough,
+            sleep=self._sleep,
+            before_sleep=self._tell,
+            reraise=True,
+        )
+        try:
+            return retrying(self._attempt)
+        except RetryableAnswer as last:
+            if last.final is not None:
+                raise last.final from last
+            tries = int(retrying.statistics.get("attempt_number", 1))
+            spent = self.clock.monotonic() - started
+            raise Unavailable(
+                f"{place(self.method, self.url)}: no usable answer after {tries} attempt{'s' * (tries > 1)} "
+                f"in {spent:.0f} s: {last}; run again later"
+            ) from last
+
+    def _attempt(self) -> requests.Response:
+        if self.gate is not None:
+            self.gate.before()
+        if self.calls is not None:
+            self.calls.add()
+        response = self._send()
+        if self.gate is not None:
+            self.gate.after(response)
+        self._read(response)
+        if self.retry_on(response):
+            self._refuse(response)
+        if self.accept is not None:
+            self.accept(response)
+        return response
+
+    def _send(self) -> requests.Response:
+        parts = self.request
+        if callable(parts.get("data")):
+            parts = {**parts, "data": parts["data"]()}
+        prepared = self.session.prepare_request(requests.Request(self.method.upper(), self.url, **parts))
+        timeout = (self.patience.connect_s, self.patience.read_s)
+        try:
+            # The adapter itself, since Session.send looks into redirects even when told not to follow them.
+            return self.session.get_adapter(prepared.url or "").send(
+                prepared, stream=True, timeout=timeout, verify=self.session.verify, cert=self.session.cert
+            )
+        except (requests.ConnectionError, requests.Timeout) as error:
+            self._lost(f"no answer ({_reason(error)})", error, arrived=not _never_sent(error))
+            raise AssertionError from error  # pragma: no cover - _lost always raises
+
+    def _read(self, response: requests.Response) -> None:
+        try:
+            if self.consume is not None and response.status_code < 400:
+                self.consume(response)
+            else:
+                read_body(response, clock=self.clock, seconds=self.patience.answer_s, max_bytes=self.max_bytes)
+        except RetryableAnswer as error:
+            response.close()
+            self._lost(f"HTTP {response.status_code}, but {error}", error, arrived=True)
+        except BaseException:
+            response.close()
+            raise
+
+    def _lost(self, what: str, error: Exception, *, arrived: bool) -> None:
+        if arrived and not self.repeatable:
+            raise AnswerLost(f"{place(self.method, self.url)}: {what}") from error
+        raise RetryableAnswer(what) from error
+
+    def _refuse(self, response: requests.Response) -> None:
+        what = f"HTTP {response.status_code} {excerpt(response.content)}".rstrip()
+        if not self.repeatable and response.status_code not in _REFUSED_UNDONE:
+            raise AnswerLost(f"{place(self.method, self.url)}: {what}")
+        asked = retry_after_s(response, self.clock)
+        if asked is not None:
+            self.asked += asked
+            if self.asked > self.patience.longest_retry_after_s:
+                raise Unavailable(
+                    f"{place(self.method, self.url)}: {what}; asked to wait {asked:.0f} s (Retry-After), more than "
+                    f"the {self.patience.longest_retry_after_s:.0f} s that a call may wait; run again later"
+                )
+            if self.gate is not None:
+                self.gate.hold(asked)
+        raise RetryableAnswer(what, retry_after_s=asked)
+
+    def _wait(self, state: tenacity.RetryCallState, random: Random) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        own = _FIRST_WAIT_S * 2.0 ** (state.attempt_number - 1) * random.uniform(0.75, 1.25)
+        asked = error.retry_after_s if isinstance(error, RetryableAnswer) else None
+        if asked is None:
+            self.waited += own
+            return own
+        return max(asked, own)
+
+    def _enough(self, state: tenacity.RetryCallState) -> bool:
+        return state.attempt_number >= self.patience.attempts or self.waited > self.patience.waiting_s
+
+    def _sleep(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+
+    def _tell(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        _log.info(
+            "%s: %s; attempt %d of %d failed, again in %.1f s",
+            place(self.method, self.url),
+            error,
+            state.attempt_number,
+            self.patience.attempts,
+            state.upcoming_sleep,
+        )
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", None), _NEVER_SENT)
+
+
+def _reason(error: requests.RequestException) -> str:
+    """Name what went wrong on the wire without the address, which may carry a query."""
+    cause: Any = error.args[0] if error.args else error
+    cause = getattr(cause, "reason", None) or cause
+    inner = cause.args[-1] if isinstance(cause, urllib3.exceptions.ProtocolError) and cause.args else cause
+    return type(inner).__name__
