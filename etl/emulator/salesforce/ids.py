@@ -1,0 +1,50 @@
+"""Record ids: 15 case-sensitive characters, or 18 with a check suffix; nothing else about records."""
+
+from __future__ import annotations
+
+_SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def to18(id15: str) -> str:
+    """Add the three suffix characters, each a bit map of the upper-case letters of five characters."""
+    suffix = ""
+    for start in (0, 5, 10):
+        bits = sum(1 << place for place, char in enumerate(id15[start : start + 5]) if "A" <= char <= "Z")
+        suffix += _SUFFIX[bits]
+    return id15 + suffix
+
+
+def normal(text: str) -> str | None:
+    """The 18 characters of an id of 15 or 18, its case mended from the suffix; None when it is no id."""
+    if not (text.isascii() and text.isalnum()):
+        return None
+    if len(text) == 15:
+        return to18(text)
+    if len(text) != 18:
+        return None
+    mended = _mended(text)
+    whole = to18(mended) if mended is not None else ""
+    return whole if whole[15:] == text[15:].upper() else None
+
+
+def _mended(id18: str) -> str | None:
+    """The 15 characters in the case that the suffix tells: a client may have changed the case of all 18."""
+    chars = list(id18[:15].lower())
+    for part, sign in enumerate(id18[15:].upper()):
+        bits = _SUFFIX.find(sign)
+        if bits < 0:
+            return None
+        for place in range(5):
+            if bits >> place & 1:
+                chars[part * 5 + place] = chars[part * 5 + place].upper()
+    return "".join(chars)
+
+
+def make(prefix: str, number: int) -> str:
+    """The id (18 characters) of the record with this running number in a table with this key prefix."""
+    digits = ""
+    while number:
+        number, rest = divmod(number, 62)
+        digits = _BASE62[rest] + digits
+    return to18(f"{prefix}5g00000{digits.rjust(5, '0')}")

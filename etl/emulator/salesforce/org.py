@@ -1,0 +1,234 @@
+"""The emulated org: its objects, records, users, knobs and clock, for tests and seeds; HTTP is elsewhere."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from etl.emulator.ledger import Ledger
+from etl.emulator.salesforce import ids, values
+from etl.emulator.salesforce.dml import Refusal, Writer, cell_reader
+from etl.emulator.salesforce.objects import all_objects
+from etl.emulator.salesforce.sessions import Sessions
+from etl.emulator.salesforce.table import Row, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from etl.emulator.salesforce.schema import Field, ObjectType
+
+__all__ = ["Refusal", "SalesforceOrg"]
+
+USERNAME = "sync@example.com"
+
+
+def default_limits() -> dict[str, dict[str, int]]:
+    """The limits that matter here, with invented sizes (REST guide, "Limits")."""
+    sizes = {
+        "DailyApiRequests": 1_000_000,
+        "DailyBulkApiBatches": 15_000,
+        "DailyBulkV2QueryJobs": 10_000,
+        "DailyBulkV2QueryFileStorageMB": 976_562,
+        "DataStorageMB": 10_240,
+        "FileStorageMB": 10_240,
+    }
+    return {name: {"Max": size, "Remaining": size} for name, size in sizes.items()}
+
+
+class SalesforceOrg:
+    """An org with the sync's objects and no records but its own user; every knob is a plain attribute.
+
+    `job_seconds`: how long an ingest or query job stays in UploadComplete, and again in InProgress, by `clock`
+    (seconds since 1970). `stuck_jobs`: so many of the next ingest jobs stay InProgress until `unstick()`; True
+    means all. `fail_jobs_after_rows`: ingest jobs commit that many rows, then fail. `session_calls`: a session
+    dies after so many calls. `query_page_rows`: rows of a Bulk result page when the client names no number.
+    `read_only_fields`: names like ``Contact.LU_User_ID__c`` that field-level security closes. `refuse`: rules that
+    refuse records. `can_hard_delete`: whether the user may. Take `lock` to change records outside the methods.
+    """
+
+    def __init__(  # a seed or test names what it needs
+        self,
+        *,
+        org_id: str = "00D5g00000EMULATE",
+        is_sandbox: bool = True,
+        namespace: str = "",
+        ledger: Ledger | None = None,
+        clock: Callable[[], float] = time.time,
+        seed: int = 1,
+    ) -> None:
+        """Make the org; `namespace="LearnUponP"` gives the objects of LearnUpon's package instead."""
+        self.org_id = ids.normal(org_id[:15].ljust(15, "0")) or ""
+        self.namespace = namespace
+        self.clock = clock
+        self.ledger = ledger if ledger is not None else Ledger(clock)
+        self.lock = threading.RLock()
+        self.dice = random.Random(seed)
+        self.objects: dict[str, ObjectType] = all_objects(namespace)
+        self.tables: dict[str, Table] = {name: Table(kind) for name, kind in self.objects.items()}
+        self._set_knobs()
+        self.user_id = self.profile_id = ""
+        self._seed_own(is_sandbox=is_sandbox)
+        self.sessions = Sessions(self)
+
+    def _set_knobs(self) -> None:
+        self.job_seconds = 0.02
+        self.stuck_jobs: int | bool = 0
+        self.fail_jobs_after_rows: int | None = None
+        self.refuse: list[Refusal] = []
+        self.limits = default_limits()
+        self.query_page_rows = 50_000
+        self.rest_page_rows = 2_000
+        self.list_page_rows = 1_000
+        self.read_only_fields: set[str] = set()
+        self.can_hard_delete = False
+        self.settle: Callable[[], object] = lambda: None
+        self.unstick: Callable[[], object] = lambda: None
+
+    def _seed_own(self, *, is_sandbox: bool) -> None:
+        now = self.now()
+        stamps = {"CreatedDate": now, "LastModifiedDate": now, "SystemModstamp": now}
+        self.profile_id = self.tables["Profile"].next_id()
+        self.tables["Profile"].put({"Id": self.profile_id, "Name": "Minimum Access - API Only", **stamps})
+        self.tables["Organization"].put(
+            {
+                "Id": self.org_id,
+                "Name": "Emulated Org",
+                "IsSandbox": is_sandbox,
+                "InstanceName": "EMU1",
+                "OrganizationType": "Developer Edition" if not is_sandbox else "Enterprise Edition",
+                "LanguageLocaleKey": "en_US",
+                "TimeZoneSidKey": "Europe/Dublin",
+                **stamps,
+            }
+        )
+        fields = {"FirstName": "Sync", "LastName": "Integration", "Username": USERNAME, "Email": USERNAME}
+        self.user_id = self.insert("User", fields, record=False)
+
+    def now(self) -> str:
+        """The org's time, in the stored form of a datetime."""
+        return values.moment(self.clock())
+
+    @property
+    def access_token(self) -> str:
+        """A fixed session of the integration user."""
+        return self.sessions.fixed
+
+    @property
+    def session_calls(self) -> int | None:
+        """Calls a session lives; None = for ever."""
+        return self.sessions.calls_each
+
+    @session_calls.setter
+    def session_calls(self, calls: int | None) -> None:
+        self.sessions.calls_each = calls
+
+    def expire_sessions(self) -> None:
+        """End every session, the fixed one too; tokens can be asked for anew, the fixed one by `restore`."""
+        self.sessions.expire()
+
+    def restore_access_token(self) -> None:
+        """Make the fixed access token valid again."""
+        self.sessions.restore()
+
+    def insert(self, object_name: str, fields: dict[str, Any], *, record: bool = True, source: str = "seed") -> str:
+        """Make a record and return its id (18 characters); fields as in JSON. RowError when refused.
+
+        A Contact or User without a required field gets an invented one.
+        """
+        with self.lock:
+            table = self.tables[object_name]
+            given = {**self._person_defaults(table), **fields}
+            return Writer(self, source, record=record).create(table, self._stored(table, given))
+
+    def update(self, object_name: str, record_id: str, fields: dict[str, Any], *, record: bool = True) -> None:
+        """Change a record as a person would by hand; KeyError without it, RowError when refused."""
+        with self.lock:
+            table = self.tables[object_name]
+            row = table.rows[table.id_of(record_id) or record_id]
+            Writer(self, "seed", record=record).update(table, row, self._stored(table, fields))
+
+    def delete(self, object_name: str, record_id: str, *, record: bool = True) -> None:
+        """Delete a record softly, with its details; RowError when refused."""
+        with self.lock:
+            table = self.tables[object_name]
+            found = table.id_of(record_id) or record_id
+            writer = Writer(self, "seed", record=record)
+            writer.check_delete(table, found)
+            writer.delete(table, found)
+
+    def undelete(self, object_name: str, record_id: str) -> None:
+        """Take a record out of the recycle bin; KeyError when it is not there."""
+        with self.lock:
+            table = self.tables[object_name]
+            table.restore(table.id_of(record_id) or record_id)
+
+    def merge_contacts(self, master_id: str, loser_id: str) -> None:
+        """Merge: children move to the master, the loser is deleted and names its master in MasterRecordId."""
+        with self.lock:
+            table = self.tables["Contact"]
+            master, loser = table.rows[table.id_of(master_id) or ""], table.rows[table.id_of(loser_id) or ""]
+            writer = Writer(self, "merge")
+            for child, field in self.referring("Contact"):
+                moved = [row for row in child.rows.values() if row.get(field.name) == loser["Id"]]
+                writer.clear_reference(child, field.name, moved, to=master["Id"])
+            writer.delete(table, loser["Id"])
+            table.bin[loser["Id"]]["MasterRecordId"] = master["Id"]
+
+    def rows(self, object_name: str, *, include_deleted: bool = False) -> list[Row]:
+        """Copies of all records, with every field (null: None); finishes jobs that are due first."""
+        self.settle()
+        with self.lock:
+            table = self.tables[object_name]
+            names = list(table.kind.fields)
+            return [{name: row.get(name) for name in names} for row in table.everything(deleted=include_deleted)]
+
+    def get(self, object_name: str, record_id: str) -> Row | None:
+        """A copy of a live record with every field, None without it."""
+        self.settle()
+        with self.lock:
+            table = self.tables[object_name]
+            row = table.rows.get(table.id_of(record_id) or "")
+            return {name: row.get(name) for name in table.kind.fields} if row is not None else None
+
+    def find(self, object_name: str, **equals: Any) -> list[Row]:
+        """Copies of the live records whose fields have exactly these values."""
+        found = self.rows(object_name)
+        return [row for row in found if all(row.get(name) == value for name, value in equals.items())]
+
+    def referring(self, object_name: str) -> Iterator[tuple[Table, Field]]:
+        """Tables and their reference fields that point at this object (system fields aside)."""
+        for table in self.tables.values():
+            for field in table.kind.fields.values():
+                if object_name in field.reference_to and (field.custom or field.name == "AccountId"):
+                    yield table, field
+
+    def table_of(self, record_id: str) -> Table | None:
+        """The table whose key prefix an id has."""
+        return next((one for one in self.tables.values() if one.kind.prefix == record_id[:3]), None)
+
+    def table(self, name: str) -> Table | None:
+        """The table of an object, its name in any case."""
+        found = self.tables.get(name)
+        if found is not None:
+            return found
+        low = name.lower()
+        return next((one for key, one in self.tables.items() if key.lower() == low), None)
+
+    def _stored(self, table: Table, fields: dict[str, Any]) -> dict[str, Any]:
+        stored = {}
+        for name, value in fields.items():
+            field = table.kind.fields[name]
+            text = values.from_json(field, value)
+            empty = False if field.type == "boolean" else None
+            stored[name] = empty if text is None else cell_reader(self, field)(text)
+        return stored
+
+    def _person_defaults(self, table: Table) -> dict[str, Any]:
+        if table.kind.name == "Contact":
+            return {"LastName": f"Person {table.made + 1}"}
+        if table.kind.name == "User":
+            unique = f"user{table.made + 1}@example.com"
+            return {"LastName": f"Person {table.made + 1}", "Username": unique, "Email": unique}
+        return {}
