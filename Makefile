@@ -1,0 +1,73 @@
+# What people and CI type. Needs a POSIX shell and Python 3.11 or newer; everything else goes into .venv,
+# pinned by version and hash in the two lock files.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint fmt bench lock clean
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.run-time ## both emulators on this machine, a plan, two runs, a night of changes, a report
+	@$(BIN)/python -m etl demo
+
+test: $(VENV)/.development ## every test, on two cores
+	@$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.development ## style, types and the walls between the modules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(VENV)/.development ## put the code into the one form
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.run-time ## time and memory at 100,000 enrollments, against plain downloads of the same bytes
+	@$(BIN)/python tests/bench/bench.py
+
+# Wheels of every system and Python version are hashed, so one lock serves 3.11 and later. pip-compile reads no
+# dependency groups; the tools, the build backend and what that needs for --editable come on standard input.
+lock: $(VENV)/.development ## pin the newest versions that pyproject.toml allows
+	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --output-file requirements.lock pyproject.toml
+	$(BIN)/python -c "$$LIST_TOOLS" | CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --allow-unsafe \
+	  --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml -
+
+clean: ## remove what make and the tools have made; run history in var/ stays
+	rm -rf $(VENV) dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find etl tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+COMPILE := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --resolver backtracking \
+  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
+define LIST_TOOLS
+import tomllib
+project = tomllib.load(open("pyproject.toml", "rb"))
+print(*project["dependency-groups"]["dev"], *project["build-system"]["requires"], "editables", sep="\n")
+endef
+export LIST_TOOLS
+
+# An empty file beside the packages says which lock they came from; a newer lock installs again.
+$(VENV)/.run-time: requirements.lock | $(BIN)/python
+	@echo "Installing what the program needs into $(VENV) ..." >&2
+	@$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.development: requirements-dev.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the program and the tools of its developers into $(VENV) ..." >&2
+	@$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --no-index --editable .
+	@touch $(VENV)/.run-time $@
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found: Python 3.11 or newer is needed" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: $$($(PYTHON) --version) is too old: Python 3.11 or newer is needed; name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "make: $(PYTHON) has no venv module: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
