@@ -1,0 +1,158 @@
+"""Earlier runs: their reports, what they left undone, and the tidying of old ones; it starts no run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from etl.errors import UsageFault
+from etl.state.disk import disk
+from etl.state.journal import Journal
+from etl.state.rundir import ALIVE, JOURNAL, REPORT, runs_folder
+
+_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
+_STAMP = "%Y%m%dT%H%M%S"
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One line of history. `outcome` is `died` for a run without a report and `running` for one still at it."""
+
+    run_id: str
+    command: str = ""
+    outcome: str = "died"
+    exit_code: int | None = None
+    started_at: str = ""
+    seconds: float | None = None
+    planned: int = 0
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    refused: int = 0
+
+
+def history(state_dir: Path) -> list[RunSummary]:
+    """Return all runs that left a folder, newest first."""
+    return [_summary(folder) for folder in _folders(state_dir)]
+
+
+def load_report(state_dir: Path, run_id: str) -> dict[str, Any]:
+    """Return a run's `report.json`; raises UsageFault for an id that is not there, naming the nearest."""
+    known = [folder.name for folder in _folders(state_dir)]
+    if run_id not in known:
+        near = get_close_matches(run_id, known, 1, 0) if known else []
+        hint = f"; the nearest is {near[0]}" if near else f"; no run is known in {state_dir}"
+        raise UsageFault(f"no run {run_id!r}{hint}")
+    report = _report(runs_folder(state_dir) / run_id)
+    if report is None:
+        raise UsageFault(f"run {run_id} left no readable report: it is still running or was killed")
+    return report
+
+
+def unfinished_journals(state_dir: Path) -> list[Journal]:
+    """Return the journals of runs with a job that has no end recorded, oldest first."""
+    journals = [Journal(folder / JOURNAL) for folder in reversed(_folders(state_dir))]
+    return [journal for journal in journals if journal.unfinished_jobs()]
+
+
+def prune(state_dir: Path, keep_days: int, now: datetime) -> list[str]:
+    """Remove run folders begun more than `keep_days` days ago and return their ids.
+
+    Never the newest finished run, never one with unfinished jobs, never one that is still running.
+    """
+    folders = _folders(state_dir)
+    newest = next((folder for folder in folders if (folder / REPORT).exists()), None)
+    removed = []
+    for folder in folders:
+        if folder == newest or now - _begun(folder) <= timedelta(days=keep_days):
+            continue
+        if Journal(folder / JOURNAL).unfinished_jobs() or _is_alive(folder):
+            continue
+        with disk(folder):
+            shutil.rmtree(folder)
+        removed.append(folder.name)
+    return removed
+
+
+def remove_leftovers(state_dir: Path) -> None:
+    """Remove the scratch folders and half-written files of runs that died."""
+    for folder in _folders(state_dir):
+        if _is_alive(folder):
+            continue
+        with disk(folder):
+            shutil.rmtree(folder / "work", ignore_errors=True)
+            for path in folder.rglob(".*"):
+                if path.name != ALIVE:
+                    path.unlink()
+
+
+def _folders(state_dir: Path) -> list[Path]:
+    """Return the run folders, newest first."""
+    runs = runs_folder(state_dir)
+    with disk(runs):
+        found = [path for path in runs.iterdir() if _is_run_id(path.name)] if runs.exists() else []
+        return sorted((path for path in found if path.is_dir()), key=lambda path: path.name, reverse=True)
+
+
+def _is_run_id(name: str) -> bool:
+    try:
+        return bool(_RUN_ID.fullmatch(name) and datetime.strptime(name[:15], _STAMP).replace(tzinfo=UTC))
+    except ValueError:
+        return False
+
+
+def _begun(folder: Path) -> datetime:
+    return datetime.strptime(folder.name[:15], _STAMP).replace(tzinfo=UTC)
+
+
+def _is_alive(folder: Path) -> bool:
+    path = folder / ALIVE
+    if not path.exists():
+        return False
+    try:
+        with FileLock(str(path), timeout=0, mode=0o600):
+            return False
+    except (Timeout, RuntimeError):  # RuntimeError: this very thread holds it
+        return True
+
+
+def _report(folder: Path) -> dict[str, Any] | None:
+    try:
+        report = json.loads((folder / REPORT).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return report if isinstance(report, dict) else None
+
+
+def _summary(folder: Path) -> RunSummary:
+    report = _report(folder)
+    started = f"{_begun(folder):%Y-%m-%dT%H:%M:%SZ}"
+    if report is None:
+        outcome = "running" if _is_alive(folder) else "unreadable" if (folder / REPORT).exists() else "died"
+        return RunSummary(folder.name, outcome=outcome, started_at=started)
+    counts = [row for row in report.get("objects", {}).values() if isinstance(row, dict)]
+
+    def total(*names: str) -> int:
+        return sum(int(row.get(name, 0)) for row in counts for name in names)
+
+    return RunSummary(
+        folder.name,
+        command=str(report.get("command", "")),
+        outcome=str(report.get("outcome", "")),
+        exit_code=report.get("exit_code"),
+        started_at=report.get("started_at") or started,
+        seconds=report.get("seconds"),
+        planned=total("create", "update", "delete"),
+        created=total("created"),
+        updated=total("updated"),
+        deleted=total("deleted"),
+        refused=total("refused", "rejected"),
+    )
