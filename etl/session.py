@@ -283,7 +283,7 @@ class _Call:
         try:
             # The adapter itself, since Session.send looks into redirects even when told not to follow them.
             return self.session.get_adapter(prepared.url or "").send(
-                prepared, stream=True, timeout=timeout, verify=self.session.verify, cert=self.session.cert
+                prepared, stream=True, timeout=timeout, verify=self.session.verify or True, cert=self.session.cert
             )
         except (requests.ConnectionError, requests.Timeout) as error:
             self._lost(f"no answer ({_reason(error)})", error, arrived=not _never_sent(error))
