@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from etl.config.load import load
 from etl.config.models import (
     AUTH_KEYS,
     STATUSES,
@@ -26,4 +27,5 @@ __all__ = [
     "RulesSettings",
     "SalesforceSettings",
     "Settings",
+    "load",
 ]

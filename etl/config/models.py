@@ -5,10 +5,12 @@ The keys, defaults and bounds are the design's, section 7. Secrets are `SecretSt
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from etl.config.values import (
     ApiVersion,
@@ -28,6 +30,7 @@ from etl.config.values import (
     SecretLine,
     SecretToken,
     SecretUser,
+    StatusLabel,
 )
 
 Auth = Literal["client_credentials", "jwt", "access_token"]
@@ -107,7 +110,7 @@ class RulesSettings(Section):
 
     finished_statuses: tuple[Status, ...] = ("completed", "passed", "failed")
     path_done_statuses: tuple[Status, ...] = ("completed", "passed")
-    status_labels: dict[Line, Annotated[Line, Field(max_length=80)]] = Field(default_factory=dict)
+    status_labels: dict[Line, StatusLabel] = Field(default_factory=dict)
     """Status of LearnUpon to label in Salesforce; those left out keep their usual label."""
 
 
@@ -156,3 +159,21 @@ class Settings(Section):
             if portal.name == name:
                 return portal
         raise KeyError(name)
+
+    def secrets(self) -> frozenset[str]:
+        """Return every secret value, and what Basic authentication makes of a portal's two: what no log may show."""
+        return frozenset(_secrets(self))
+
+
+def _secrets(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    if isinstance(value, PortalSettings):
+        pair = f"{value.username.get_secret_value()}:{value.password.get_secret_value()}"
+        yield from (base64.b64encode(pair.encode(code, "replace")).decode() for code in ("latin-1", "utf-8"))
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secrets(getattr(value, name))
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _secrets(item)

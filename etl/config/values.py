@@ -81,7 +81,7 @@ def _base_url_faults(text: str) -> list[str]:
 def _portal_url(text: str) -> str:
     faults = _base_url_faults(text)
     url = text.rstrip("/")
-    if re.search(r"/api/v\d+$", url):
+    if re.search(r"/api/v\d+/*(?:$|[?#])", url):
         faults.append("must end before /api/v1: that part is added")
     reject(faults)
     return url
@@ -153,6 +153,16 @@ def _line(text: str) -> str:
     return text
 
 
+def _status_label(text: str) -> str:
+    faults = _line_faults(text)
+    if len(text) > 80:
+        faults.append(f"must have at most 80 characters, has {len(text)}")
+    if text.strip() == "#N/A":
+        faults.append("must not be #N/A: the Bulk API would blank the field")
+    reject(faults)
+    return text
+
+
 def _line_faults(text: str) -> list[str]:
     if not text.strip():
         return ["must not be empty"]
@@ -206,6 +216,7 @@ SecretLine = Annotated[SecretStr, AfterValidator(_secret_line)]
 SecretToken = Annotated[SecretStr, AfterValidator(_secret_token)]
 SecretUser = Annotated[SecretStr, AfterValidator(_secret_user)]
 FilePath = Annotated[Path, BeforeValidator(_empty_path)]
+StatusLabel = Annotated[str, AfterValidator(_status_label)]
 ApiVersion = Annotated[str, AfterValidator(_api_version)]
 Namespace = Annotated[str, AfterValidator(_namespace)]
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0)]
