@@ -1,0 +1,141 @@
+"""Words and bounds of an HTTP answer: how long to wait, what can go wrong, how its body is read; it sends nothing."""
+
+from __future__ import annotations
+
+import email.utils
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import requests
+import urllib3.exceptions
+
+from etl.clock import Clock
+from etl.errors import SyncError
+
+TRANSIENT = frozenset({420, 429, 500, 502, 503, 504})
+"""Statuses that another attempt may mend."""
+_CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a call may take: attempts, and seconds of everything else."""
+
+    attempts: int = 5
+    waiting_s: float = 30.0
+    """All waits between attempts together, those that `Retry-After` asked for left out."""
+    connect_s: float = 10.0
+    read_s: float = 60.0
+    """Longest silence while an answer is awaited or read."""
+    answer_s: float = 600.0
+    """Longest time for one whole answer, however steadily it drips."""
+    longest_retry_after_s: float = 900.0
+    """All waits that `Retry-After` asked for together; more is refused."""
+
+
+class AnswerLost(Exception):
+    """A request that must not be repeated was sent, and what became of it is unknown: look before acting."""
+
+
+class Calls:
+    """Counts the requests really sent, repeats included; safe to share between threads."""
+
+    def __init__(self) -> None:
+        """Start at none."""
+        self.sent = 0
+        self._lock = threading.Lock()
+
+    def add(self) -> None:
+        """Count one request."""
+        with self._lock:
+            self.sent += 1
+
+
+class Gate(Protocol):
+    """What a vendor's rate limit may hook into: every attempt passes it on the way out and on the way back."""
+
+    def before(self) -> None:
+        """Return when a request may be sent now."""
+
+    def after(self, response: requests.Response) -> None:
+        """Learn from an answer's headers."""
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody pass for so long, since the other side asked for it."""
+
+
+def place(method: str, url: str) -> str:
+    """Return `METHOD host/path`, without query, user or port: fit for messages."""
+    parts = urlsplit(url)
+    return f"{method.upper()} {parts.hostname or '?'}{parts.path}"
+
+
+def retry_after_s(response: requests.Response, clock: Clock) -> float | None:
+    """Return the seconds that `Retry-After` asks for (a number or an HTTP date), or None without a readable one."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:12])
+    try:
+        when = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        return None
+    return max(0.0, (when - clock.now()).total_seconds())
+
+
+def transient(response: requests.Response) -> bool:
+    """Say whether the status is one that another attempt may mend."""
+    return response.status_code in TRANSIENT
+
+
+class RetryableAnswer(Exception):
+    """One attempt failed in a way that another may mend; `final` is what to raise when none did."""
+
+    def __init__(self, what: str, *, retry_after_s: float | None = None, final: SyncError | None = None) -> None:
+        """Say what came instead of an answer, in words fit for a log."""
+        super().__init__(what)
+        self.retry_after_s = retry_after_s
+        self.final = final
+
+
+class OversizedAnswer(Exception):
+    """The decoded body is larger than the caller allows."""
+
+
+def excerpt(body: bytes | str, length: int = 80) -> str:
+    """Return the beginning of a body with everything but printable ASCII escaped."""
+    text = body[: length * 4].decode("utf-8", "replace") if isinstance(body, bytes) else body
+    escaped = text[:length].encode("unicode_escape").decode("ascii")
+    return escaped[:length]
+
+
+def chunks(
+    response: requests.Response, *, clock: Clock, seconds: float, max_bytes: int | None = None
+) -> Iterator[bytes]:
+    """Give the decoded body piece by piece; a cut one raises RetryableAnswer, a too large one OversizedAnswer.
+
+    `seconds` bounds the whole reading, so that a body that drips for ever is given up.
+    """
+    deadline, size = clock.monotonic() + seconds, 0
+    try:
+        while piece := response.raw.read1(_CHUNK, decode_content=True):
+            size += len(piece)
+            if max_bytes is not None and size > max_bytes:
+                raise OversizedAnswer(f"the answer is larger than {max_bytes} bytes")
+            yield piece
+            if clock.monotonic() > deadline:
+                raise RetryableAnswer(f"the answer was not complete after {seconds:g} s")
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise RetryableAnswer(f"the answer was cut after {size} bytes ({type(error).__name__})") from error
+    response._content_consumed = True  # type: ignore[attr-defined] # noqa: SLF001 - else close() drops the connection
+    response.raw.release_conn()
+
+
+def read_body(response: requests.Response, *, clock: Clock, seconds: float, max_bytes: int | None = None) -> None:
+    """Read the whole body into `response.content`, with the bounds of `chunks`."""
+    body = b"".join(chunks(response, clock=clock, seconds=seconds, max_bytes=max_bytes))
+    response._content = body  # noqa: SLF001 - what requests does itself; it has no public door for it
