@@ -1,0 +1,75 @@
+"""What Salesforce holds now of the objects the product writes: rows of the configured portals, and profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import pyarrow as pa
+
+from etl import frames
+from etl.park import Park
+from etl.salesforce import soql
+from etl.salesforce.org import Org
+from etl.salesforce.query import bulk_rows, rows_of
+from etl.salesforce.typed import Column, schema
+from etl.schema import KEY, PORTAL, Entity
+
+
+def columns_of(org: Org, entity: Entity) -> list[Column]:
+    """Return the columns of an existing row: `frames.entity_schema`, where a parent is read as the parent's key."""
+    columns = []
+    for field in frames.entity_schema(entity):
+        header = field.name
+        if field.name not in {"Id", KEY}:
+            known = entity.field(field.name)
+            header = f"{known.relationship}.{KEY}" if known.kind == "parent" else field.name
+        columns.append(Column(field.name, org.name(header), field.type))
+    return columns
+
+
+def ours(org: Org, entity: Entity, portal_ids: Sequence[int]) -> str:
+    """Return the condition for rows of the configured portals: nobody else's rows are ever read."""
+    key = org.name(KEY)
+    if entity is PORTAL:
+        return soql.is_in(key, [str(portal) for portal in portal_ids])
+    return soql.either([soql.starts_with(key, f"{portal}:") for portal in portal_ids])
+
+
+def read_existing(org: Org, entity: Entity, portal_ids: Sequence[int], park: Park, *, where: str = "") -> int:
+    """Park all rows of a custom object that belong to these portals, and return how many.
+
+    One Bulk query. `where` (SOQL, API names) narrows it further. Raises Unavailable when not every row came; what
+    the park holds then is not to be used.
+    """
+    condition = soql.both(ours(org, entity, portal_ids), where)
+    columns = columns_of(org, entity)
+    query = soql.select([column.header for column in columns], org.name(entity.name), condition)
+    return _fill(park, bulk_rows(org, query, columns))
+
+
+def _fill(park: Park, tables: object) -> int:
+    rows = 0
+    for table in tables:  # type: ignore[attr-defined]
+        park.append(table)
+        rows += table.num_rows
+    return rows
+
+
+def read_profiles(org: Org, entity: Entity) -> pd.DataFrame:
+    """Return all Contacts or Users that carry a LearnUpon user id (columns: `frames.entity_schema`)."""
+    columns = columns_of(org, entity)
+    headers = [column.header for column in columns]
+    query = soql.select(headers, org.name(entity.name), soql.is_set(org.name("LU_User_ID__c")))
+    tables = list(bulk_rows(org, query, columns))
+    return frames.to_pandas(pa.concat_tables(tables) if tables else schema(columns).empty_table())
+
+
+def read_keys(org: Org, entity: Entity, values: Sequence[str], park: Park, *, by: str = "") -> int:
+    """Park the rows whose key is one of the values, and return how many: for reading back what was written.
+
+    `by` is `Id` to look for record ids instead of the entity's key (rows that were deleted are not found).
+    """
+    columns = columns_of(org, entity)
+    field = org.name(by or entity.key)
+    return _fill(park, rows_of(org, org.name(entity.name), columns, field, values))
