@@ -1,7 +1,7 @@
 """What a run leaves as facts: the report of section 8 as dataclasses and as JSON; it renders and writes nothing.
 
 The keys of `report.json` are a contract. Keys that help a person stand beside them: `seconds`, `dry_run`, `error`,
-`overrides`, `unmatched_reasons`, `refused_reasons`, `samples`.
+`overrides`, `guard_places`, `unmatched_reasons`, `refused_reasons`, `samples`.
 """
 
 from __future__ import annotations
@@ -81,13 +81,17 @@ class PortalLine:
 
 @dataclass
 class GuardLine:
-    """One guard: what it saw against its limit; `overridden` when a flag of this run lifted it."""
+    """One guard: what it saw against its limit; `overridden` when a flag of this run lifted it.
+
+    `where` names the object or portal the value comes from; in the JSON it stands apart, under `guard_places`.
+    """
 
     name: str
     value: float
     limit: float
     tripped: bool = False
     overridden: bool = False
+    where: str = ""
 
 
 @dataclass
@@ -166,7 +170,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "org_id": report.org_id,
         "portals": [asdict(portal) for portal in report.portals],
         "objects": {name: asdict(report.objects[name]) for name in object_order(report.objects)},
-        "guards": [asdict(guard) for guard in report.guards],
+        "guards": [_guard(guard) for guard in report.guards],
         "api_calls": dict(report.api_calls),
         "jobs": list(report.jobs),
         "warnings": list(report.warnings),
@@ -174,6 +178,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "dry_run": report.dry_run,
         "error": {"message": report.error} if report.error else None,
         "overrides": dict(report.overrides),
+        "guard_places": {guard.name: guard.where for guard in report.guards if guard.where},
         "unmatched_reasons": most_first(report.unmatched_reasons),
         "refused_reasons": most_first(report.refused_reasons),
         "show_values": report.show_values,
@@ -194,7 +199,10 @@ def from_json(data: Mapping[str, Any]) -> Report:
             objects={
                 name: ObjectCounts(**_known(ObjectCounts, item)) for name, item in data.get("objects", {}).items()
             },
-            guards=[GuardLine(**_known(GuardLine, item)) for item in data.get("guards", ())],
+            guards=[
+                GuardLine(**_known(GuardLine, item), where=data.get("guard_places", {}).get(item.get("name"), ""))
+                for item in data.get("guards", ())
+            ],
             samples=[Change(**_known(Change, item)) for item in data.get("samples", ())],
             error=(data.get("error") or {}).get("message", ""),
         )
@@ -221,6 +229,12 @@ def most_first(reasons: Mapping[str, int]) -> dict[str, int]:
 def _known(kind: type, data: Mapping[str, Any], *, without: set[str] = frozenset()) -> dict[str, Any]:  # type: ignore[assignment]
     names = {item.name for item in fields(kind)} - without
     return {name: value for name, value in data.items() if name in names}
+
+
+def _guard(guard: GuardLine) -> dict[str, Any]:
+    line = asdict(guard)
+    del line["where"]
+    return line
 
 
 def _time(text: Any) -> datetime | None:
