@@ -69,7 +69,7 @@ def _normal(values: pd.Series, shape: Shape) -> pd.Series:
         return values.astype("boolean").fillna(value=False)
     if shape.kind == "datetime":
         return values.dt.floor("s")
-    stripped: pd.Series = values.str.strip()
+    stripped = values.str.strip()
     return stripped.mask((stripped == "") | (stripped == NOT_AVAILABLE))
 
 

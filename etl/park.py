@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from etl.errors import StateFault
 
 _FLUSH_ROWS = 65_536
-_NO_BATCHES: list[pa.RecordBatch] = []
 
 
 class Park:
@@ -67,14 +66,14 @@ class Park:
         tables = list(self.batches())
         return pa.concat_tables(tables) if tables else self.schema.empty_table()
 
-    def partitions(self, count: int, by: str) -> Iterator[pa.Table]:
-        """Give `count` tables; a row is in the one numbered by its int64 column `by` modulo `count` (null: 0)."""
+    def partitions(self, count: int, number: Callable[[pa.Table], np.ndarray[Any, Any]]) -> Iterator[pa.Table]:
+        """Give `count` tables; a row is in the one that its whole `number` modulo `count` names."""
         if count <= 1:
             yield self.read()
             return
-        parts = [Park(self.folder / f"by-{by}-{count}" / f"{number:04d}", self.schema) for number in range(count)]
+        parts = [Park(self.folder / f"split-{count}" / f"{place:04d}", self.schema) for place in range(count)]
         for table in self.batches():
-            _scatter(table, parts, by)
+            _scatter(table, parts, number(table))
         for part in parts:
             yield part.read()
             part.clear()
@@ -88,8 +87,8 @@ class Park:
             self._files, self._waiting, self._waiting_rows, self.rows = [], [], 0, 0
 
 
-def _scatter(table: pa.Table, parts: list[Park], by: str) -> None:
-    remainders = np.mod(pc.fill_null(table[by], 0).to_numpy(), len(parts))
+def _scatter(table: pa.Table, parts: list[Park], numbers: np.ndarray[Any, Any]) -> None:
+    remainders = np.mod(numbers, len(parts))
     order = np.argsort(remainders, kind="stable")
     bounds = np.searchsorted(remainders[order], np.arange(len(parts) + 1))
     ordered = table.take(pa.array(order))

@@ -1,0 +1,88 @@
+"""Enters desired and existing rows, partition by partition, into the plan and keeps the sums; asks nobody anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from etl.diff import diff
+from etl.normalise import Fitted, Shapes, fit
+from etl.plan import EntityPlan, Plan, in_order
+from etl.schema import Entity
+
+NOTHING = pd.DataFrame({"object": [], "key": [], "reason": []}, dtype="string[pyarrow]")
+
+
+class Book:
+    """A plan in the making."""
+
+    def __init__(self, folder: Path, shapes: Mapping[str, Shapes]) -> None:
+        """Park the plan in `folder`; `shapes` maps an object to the columns compared and what they can hold."""
+        self._folder = folder
+        self._shapes = shapes
+        self._plans: dict[str, EntityPlan] = {}
+        self._rejected: list[pd.DataFrame] = []
+        self._cut: Counter[tuple[str, str]] = Counter()
+        self._blanked = 0
+        self.notes: Counter[str] = Counter()
+        """Warnings that count rows: text with `{n}` and how many."""
+
+    def plan_of(self, entity: Entity) -> EntityPlan:
+        """Return the plan of an object, started empty if it is new."""
+        if entity.name not in self._plans:
+            self._plans[entity.name] = EntityPlan(entity, self._folder / entity.name)
+        return self._plans[entity.name]
+
+    def enter(
+        self,
+        entity: Entity,
+        desired: pd.DataFrame,
+        existing: pd.DataFrame,
+        *,
+        key: str,
+        stays: pd.Series,
+        unconfirmed: pd.Series,
+        proof: pd.Series,
+        kept: int = 0,
+    ) -> pd.DataFrame:
+        """Enter one partition of an object; return the desired rows as the org will hold them.
+
+        `stays` marks existing rows to leave as they are, `unconfirmed` those left because nothing could be proved;
+        both, and `proof`, are indexed like `existing`. The existing row of a rejected one is left, as unconfirmed.
+        """
+        plan = self.plan_of(entity)
+        fitted = fit(desired, entity.key, self._shapes[entity.name])
+        self._note(entity, fitted)
+        blocked = existing[entity.key].isin(fitted.rejected["key"]) & ~stays & ~unconfirmed
+        held = existing[~(stays | unconfirmed | blocked)]
+        plan.add(diff(fitted.rows, held, key, self._shapes[entity.name]), proof)
+        counts = plan.counts
+        counts.unchanged += int(stays.sum())
+        counts.unconfirmed += int((unconfirmed | blocked).sum())
+        counts.rejected += len(fitted.rejected)
+        counts.kept += kept
+        counts.desired = counts.create + counts.update + counts.unchanged + counts.rejected
+        counts.existing = counts.update + counts.unchanged + counts.delete + counts.unconfirmed
+        return fitted.rows
+
+    def _note(self, entity: Entity, fitted: Fitted) -> None:
+        self._blanked += fitted.blanked
+        for column, number in fitted.cut.items():
+            self._cut[entity.name, column] += number
+        if len(fitted.rejected):
+            self._rejected.append(fitted.rejected.assign(object=entity.name)[["object", "key", "reason"]])
+
+    def close(self, entities: tuple[Entity, ...], warnings: list[str]) -> Plan:
+        """Return the plan of `entities` with `warnings` and those that came up on the way."""
+        for entity in entities:
+            self.plan_of(entity)
+        notes = [text.format(n=f"{number:,}") for text, number in self.notes.items() if number]
+        for (name, column), number in self._cut.items():
+            notes.append(f"{number:,} texts are longer than {name}.{column} holds and were cut to it")
+        if self._blanked:
+            notes.append(f"{self._blanked:,} texts are the literal #N/A, which Bulk cannot write; they become blank")
+        rejected = pd.concat(self._rejected, ignore_index=True) if self._rejected else NOTHING
+        return Plan(in_order(self._plans), rejected, [*warnings, *notes])

@@ -1,0 +1,253 @@
+"""Builds the plan: every desired row beside every existing one; reads only parked rows, asks and writes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from etl import decide, keys, paths, rows, totals
+from etl.book import Book
+from etl.frames import empty, entity_schema, to_pandas
+from etl.plan import Plan
+from etl.schema import COUNTS, CUSTOM, ENTITIES, KEY, MEMBERSHIP, PORTAL, PROFILES, Entity
+from etl.situation import SIDES, Inputs, Row, existing_frame, partitions
+
+UNLISTED = "{n} enrollments belong to users that /users does not list; their rows in Salesforce stay as they are"
+UNKNOWN_STATUS = "{n} enrollments have a status that LearnUpon does not document; it is carried in Title Case"
+UNREADABLE = "{n} rows in Salesforce have a key of our portals but of no form we write; they stay as they are"
+UNCONFIRMED = "{n} rows are missing from LearnUpon's listings but not confirmed gone; they stay until a later run asks"
+
+
+def build(inputs: Inputs, folder: Path, warnings: list[str]) -> Plan:
+    """Return the plan, its rows parked in `folder`; `warnings` are those of the reads."""
+    book = Book(folder, inputs.shapes)
+    _enter_portals(book, inputs)
+    progress = _Progress(inputs)
+    counted = _enter_rows(book, inputs, "enrollment", progress)
+    counted_paths = _enter_rows(book, inputs, "path", progress)
+    in_scope = counted.in_scope.union(counted_paths.in_scope)
+    members = _enter_members(book, inputs, counted.totals, in_scope)
+    if inputs.with_profiles:
+        _enter_profiles(book, inputs, members, in_scope)
+    return book.close(ENTITIES if inputs.with_profiles else CUSTOM, warnings)
+
+
+class _Progress:
+    """Which courses of paths have been done, gathered while course enrollments go by."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.slots = paths.courses_on_paths(inputs.path_courses)
+        self._statuses = inputs.rules.path_done_statuses
+        self._done = [pd.DataFrame({name: pd.Series(dtype="int64") for name in paths.PAIRS})]
+
+    def watch(self, listing: pd.DataFrame) -> None:
+        self._done.append(paths.done_slots(listing, self.slots, self._statuses))
+
+    def rows(self, listing: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+        done = paths.progress(pd.concat(self._done, ignore_index=True))
+        sizes = paths.sizes(self.slots)
+        return rows.path_rows(listing, inputs.portal_ids, inputs.rules.status_labels, sizes, done)
+
+
+class _Counted:
+    """Totals by learner, and the learners with rows in scope."""
+
+    def __init__(self) -> None:
+        self.totals = totals.count_statuses(pd.DataFrame({"learner": [], "unenrolled": [], "status": []}))
+        self.in_scope = pd.Index([], dtype="int64")
+
+
+def _enter_portals(book: Book, inputs: Inputs) -> None:
+    existing = to_pandas(inputs.held[PORTAL.name].read())
+    desired = rows.portal_rows(inputs.portals)
+    nothing = pd.Series(data=False, index=existing.index)
+    if inputs.scope:
+        existing = existing[existing[KEY].isin(desired[KEY])]
+    book.enter(PORTAL, desired, existing, key=KEY, stays=nothing, unconfirmed=nothing, proof=_no_proof(existing))
+
+
+def _no_proof(existing: pd.DataFrame) -> pd.Series:
+    return pd.Series(pd.NA, index=existing.index, dtype="string[pyarrow]")
+
+
+def _enter_rows(book: Book, inputs: Inputs, row: Row, progress: _Progress) -> _Counted:
+    counted = _Counted()
+    for whole_listing, whole_existing in partitions(inputs, row):
+        listing, existing = decide.with_people(whole_listing, inputs.learners), whole_existing
+        if row == "enrollment":
+            counted.totals = totals.add(counted.totals, totals.count_statuses(listing))
+            progress.watch(listing)
+        if inputs.scope:
+            listing = listing[inputs.scope.covers(listing)]
+            existing = existing[existing["code"].isin(listing["code"])]
+        wanted = decide.is_wanted(listing, tuple(inputs.rules.finished_statuses))
+        counted.in_scope = counted.in_scope.union(pd.Index(listing.loc[wanted, "learner"]))
+        _note_listing(book, inputs, listing)
+        _enter_partition(book, inputs, row, progress, (listing, wanted, existing))
+    return counted
+
+
+def _note_listing(book: Book, inputs: Inputs, listing: pd.DataFrame) -> None:
+    unknown = ~listing["status"].isin(rows.STATUSES) & ~listing["status"].isin(list(inputs.rules.status_labels))
+    book.notes[UNKNOWN_STATUS] += int(unknown.sum())
+    unmatched_or_absent = listing["side"].isna()
+    listed = listing["learner"].isin(inputs.learners["learner"])
+    book.notes[UNLISTED] += int((unmatched_or_absent & ~listed).sum())
+
+
+def _enter_partition(
+    book: Book,
+    inputs: Inputs,
+    row: Row,
+    progress: _Progress,
+    partition: tuple[pd.DataFrame, pd.Series, pd.DataFrame],
+) -> None:
+    listing, wanted, existing = partition
+    finished = rows.finished_labels(inputs.rules.finished_statuses, inputs.rules.status_labels)
+    gone = inputs.gone.get(row, frozenset())
+    fate = decide.fate(existing, listing, wanted, inputs.unmatched, gone, finished)
+    _note_fate(book, fate, existing)
+    mine = listing[wanted].reset_index(drop=True)
+    if row == "path":
+        desired = progress.rows(mine, inputs)
+    else:
+        desired = rows.enrollment_rows(mine, inputs.portal_ids, inputs.rules.status_labels)
+    kept = decide.keep(existing[fate.kept], inputs.learners)
+    proof = fate.proof.mask(fate.kept & ~_stands(existing, kept), "moved")
+    stays, proof = (fate.left, proof) if not inputs.scope else (fate.left | proof.notna(), _no_proof(existing))
+    for entity in SIDES[row]:
+        here = existing["object_side"] == entity.person
+        book.enter(
+            entity,
+            _of_side(desired, kept, entity),
+            existing[here],
+            key="code",
+            stays=stays[here],
+            unconfirmed=fate.unconfirmed[here],
+            proof=proof[here],
+            kept=int((kept["side"] == entity.person).sum()),
+        )
+
+
+def _note_fate(book: Book, fate: decide.Fate, existing: pd.DataFrame) -> None:
+    unreadable = existing["code"] == keys.UNREADABLE
+    book.notes[UNREADABLE] += int(unreadable.sum())
+    book.notes[UNCONFIRMED] += int((fate.unconfirmed & ~unreadable).sum())
+
+
+def _stands(existing: pd.DataFrame, kept: pd.DataFrame) -> pd.Series:
+    """Return which existing rows are on the side on which their kept row belongs."""
+    here = pd.MultiIndex.from_frame(existing[["code", "object_side"]])
+    return pd.Series(here.isin(pd.MultiIndex.from_frame(kept[["code", "side"]])), index=existing.index)
+
+
+def _of_side(desired: pd.DataFrame, kept: pd.DataFrame, entity: Entity) -> pd.DataFrame:
+    """Return the desired and kept rows of one side with the columns of its object."""
+    columns = ["code", KEY, *entity.columns]
+    parts = []
+    for part in (desired, kept):
+        mine = part[(part["side"] == entity.person).fillna(value=False).astype(bool)]
+        parts.append(mine.assign(**{entity.person_field: mine["person_id"]})[columns])
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
+def _enter_members(book: Book, inputs: Inputs, counted: pd.DataFrame, in_scope: pd.Index) -> pd.DataFrame:
+    """Enter the memberships; return them as Salesforce will hold them after the run, with `place`."""
+    existing = existing_frame(inputs.held[MEMBERSHIP.name].read(), MEMBERSHIP, inputs.portal_ids)
+    learners = inputs.learners
+    if inputs.scope:
+        return _enter_scoped_members(book, inputs, counted, in_scope, existing)
+    desired = rows.membership_rows(learners, counted, inputs.portal_ids)
+    unreadable = existing["code"] == keys.UNREADABLE
+    listed = existing["code"].isin(learners["learner"])
+    left = existing["code"].isin(inputs.unmatched)
+    flagged = existing["Removed_In_LearnUpon__c"].fillna(value=False).astype(bool)
+    gone = existing["code"].isin(inputs.gone.get("member", frozenset()))
+    kept = ~listed & ~unreadable & (flagged | gone)
+    unconfirmed = ~listed & ~kept
+    book.notes[UNREADABLE] += int(unreadable.sum())
+    book.notes[UNCONFIRMED] += int((unconfirmed & ~unreadable).sum())
+    everyone = pd.concat(
+        [part for part in (desired, decide.retire(existing[kept])[desired.columns]) if len(part)] or [desired]
+    )
+    entered = book.enter(
+        MEMBERSHIP,
+        everyone.reset_index(drop=True),
+        existing,
+        key="code",
+        stays=left,
+        unconfirmed=unconfirmed,
+        proof=_no_proof(existing),
+        kept=int(kept.sum()),
+    )
+    return _after(entered, existing[~existing["code"].isin(entered["code"])])
+
+
+def _enter_scoped_members(
+    book: Book, inputs: Inputs, counted: pd.DataFrame, in_scope: pd.Index, existing: pd.DataFrame
+) -> pd.DataFrame:
+    """Enter the memberships of a backfill: totals only where all enrollments were read, else only what is missing."""
+    scope = inputs.scope
+    learners = inputs.learners
+    if scope and scope.by_rows:
+        learners = learners[learners["learner"].isin(in_scope)]
+    desired = rows.membership_rows(learners, counted, inputs.portal_ids)
+    if not (scope and scope.whole):
+        desired = desired[~desired["code"].isin(existing["code"])].reset_index(drop=True)
+        for column in COUNTS:
+            desired[column] = pd.Series(pd.NA, index=desired.index, dtype="Int64")
+    held = existing[existing["code"].isin(desired["code"])]
+    nothing = pd.Series(data=False, index=held.index)
+    entered = book.enter(
+        MEMBERSHIP, desired, held, key="code", stays=nothing, unconfirmed=nothing, proof=_no_proof(held)
+    )
+    return _after(entered, existing[~existing["code"].isin(entered["code"])])
+
+
+def _after(entered: pd.DataFrame, untouched: pd.DataFrame) -> pd.DataFrame:
+    columns = ["code", KEY, *MEMBERSHIP.columns]
+    parts = [part[columns] for part in (entered, untouched[untouched["code"] != keys.UNREADABLE]) if len(part)]
+    if not parts:
+        parts = [entered[columns]]
+    return pd.concat(parts, ignore_index=True).assign(place=lambda frame: keys.places(frame["code"]))
+
+
+def _enter_profiles(book: Book, inputs: Inputs, members: pd.DataFrame, in_scope: pd.Index) -> None:
+    for entity in PROFILES:
+        existing = inputs.profiles[entity.name]
+        wanted = totals.profiles(members, entity.person)
+        if inputs.scope:
+            wanted = wanted[wanted["Id"].isin(_scoped_people(inputs, entity, in_scope))]
+        else:
+            cleared = totals.bereft(existing, wanted, members["LU_Portal_Membership_ID__c"])
+            wanted = pd.concat([part for part in (wanted, cleared) if len(part)] or [wanted], ignore_index=True)
+        enter_profiles(book, entity, wanted, existing)
+
+
+def enter_profiles(book: Book, entity: Entity, wanted: pd.DataFrame, existing: pd.DataFrame) -> None:
+    """Enter the profiles of people who exist; whom nobody refers to is not touched."""
+    desired = wanted[wanted["Id"].isin(existing["Id"])].reset_index(drop=True)
+    held = existing[existing["Id"].isin(desired["Id"])].reset_index(drop=True)
+    nothing = pd.Series(data=False, index=held.index)
+    book.enter(entity, desired, held, key="Id", stays=nothing, unconfirmed=nothing, proof=_no_proof(held))
+    plan = book.plan_of(entity)
+    plan.newly_referred = int(held[totals.LU_USER].isna().sum())
+
+
+def _scoped_people(inputs: Inputs, entity: Entity, in_scope: pd.Index) -> pd.Series:
+    scope, learners = inputs.scope, inputs.learners
+    mine = learners[learners["side"] == entity.person]
+    if scope is None or not scope.whole:
+        return mine["person_id"].iloc[:0]
+    return mine.loc[mine["learner"].isin(in_scope), "person_id"] if scope.by_rows else mine["person_id"]
+
+
+def no_profiles() -> dict[str, pd.DataFrame]:
+    """Return empty profile frames, for runs that leave profiles alone."""
+    return {entity.name: empty(_profile_schema(entity)) for entity in PROFILES}
+
+
+def _profile_schema(entity: Entity) -> pa.Schema:
+    return entity_schema(entity)

@@ -1,0 +1,198 @@
+"""What both sides said, partition by partition, and the questions that only LearnUpon can answer; asks nobody itself.
+
+Reads parked rows and nothing else from the world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from etl import decide, frames, keys
+from etl.normalise import Shapes
+from etl.park import Park
+from etl.schema import (
+    CONTACT_ENROLLMENT,
+    CONTACT_PATH,
+    KEY,
+    MEMBERSHIP,
+    REMOVED,
+    USER_ENROLLMENT,
+    USER_PATH,
+    Entity,
+)
+
+Row = Literal["enrollment", "path"]
+SIDES: dict[Row, tuple[Entity, Entity]] = {
+    "enrollment": (CONTACT_ENROLLMENT, USER_ENROLLMENT),
+    "path": (CONTACT_PATH, USER_PATH),
+}
+_ROWS_PER_PARTITION = 400_000
+
+
+class Rules(Protocol):
+    """The `rules` section of the configuration."""
+
+    finished_statuses: Sequence[str]
+    path_done_statuses: Sequence[str]
+    status_labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a backfill was asked for."""
+
+    enrolled_from: pd.Timestamp | None = None
+    """First moment of `date_enrolled` in scope."""
+    enrolled_before: pd.Timestamp | None = None
+    """First moment after the scope."""
+    whole: bool = True
+    """Whether all enrollments of the learners read were read, so that their totals are right."""
+    by_rows: bool = False
+    """Whether only learners with rows in scope are in it (else every learner read)."""
+
+    def covers(self, listing: pd.DataFrame) -> pd.Series:
+        """Return which rows of a listing are in scope; a row without a date is outside any date."""
+        inside = pd.Series(data=True, index=listing.index)
+        if self.enrolled_from is not None:
+            inside &= (listing["date_enrolled"] >= self.enrolled_from).fillna(value=False)
+        if self.enrolled_before is not None:
+            inside &= (listing["date_enrolled"] < self.enrolled_before).fillna(value=False)
+        return inside
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Both reads, complete and verified."""
+
+    portals: Mapping[int, str]
+    """Portal id: title, in the order of the configuration; a portal's place in it is `place` everywhere."""
+    learners: pd.DataFrame
+    """Every listed learner: learner (code), side, person_id, reason, last_sign_in_at."""
+    listings: Mapping[Row, Sequence[Park]]
+    """Course and path enrollments, one park a portal."""
+    path_courses: pd.DataFrame
+    """Courses of paths: place, path (code), course_id, course_source_id."""
+    held: Mapping[str, Park]
+    """What Salesforce holds of our own objects, by local name."""
+    profiles: Mapping[str, pd.DataFrame]
+    """Contact and User: people with a LearnUpon id and people newly referred to; empty if profiles are left alone."""
+    shapes: Mapping[str, Shapes]
+    rules: Rules
+    gone: Mapping[str, frozenset[int]]
+    """Codes that LearnUpon, asked by id, said are gone: `member`, `enrollment`, `path`."""
+    with_profiles: bool = True
+    scope: Scope | None = None
+    """None: everything. Else a backfill: creates and updates in its scope, the rest is neither judged nor counted."""
+
+    @property
+    def portal_ids(self) -> tuple[int, ...]:
+        """Return the portals' ids in the order of their places."""
+        return tuple(self.portals)
+
+    @property
+    def unmatched(self) -> pd.Index[int]:
+        """Return the learners who are listed but matched to nobody."""
+        return pd.Index(self.learners.loc[self.learners["side"].isna(), "learner"].to_numpy(dtype="int64"))
+
+
+def learners_of(users: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the users of all portals as one frame with `learner` (code), each once; the index is 0 to n."""
+    coded = [frame.assign(learner=keys.codes(place, frame["user_id"])) for place, frame in enumerate(users)]
+    return pd.concat(coded, ignore_index=True).drop_duplicates("learner", keep="last", ignore_index=True)
+
+
+def member_questions(learners: pd.DataFrame, members: Park, portal_ids: Sequence[int]) -> pd.Series:
+    """Return the learners (codes) whose memberships Salesforce holds but `/users` does not list: to be asked by id."""
+    existing = existing_frame(members.read(), MEMBERSHIP, portal_ids)
+    return decide.member_questions(pd.Index(learners["learner"]), existing)
+
+
+def row_questions(inputs: Inputs, row: Row) -> pd.Series:
+    """Return the codes of rows that Salesforce holds but LearnUpon does not list: to be asked by id."""
+    asked = [
+        decide.questions(pd.Index(listing["code"]), existing, inputs.unmatched)
+        for listing, existing in partitions(inputs, row)
+    ]
+    asked_codes: pd.Series = pd.concat(asked).sort_values(ignore_index=True)
+    return asked_codes
+
+
+def shrink(
+    inputs: Inputs, members: pd.Series, asked: Mapping[Row, pd.Series], names: Sequence[str]
+) -> dict[str, tuple[int, int]]:
+    """Return, by portal and kind, how many rows Salesforce holds unflagged and how many of them are not listed."""
+    missing: dict[str, pd.Series] = {"member": members, **{str(row): codes for row, codes in asked.items()}}
+    entities: dict[str, tuple[Entity, ...]] = {
+        "member": (MEMBERSHIP,),
+        **{str(row): pair for row, pair in SIDES.items()},
+    }
+    found: dict[str, tuple[int, int]] = {}
+    for row, codes in missing.items():
+        lacking = keys.places(codes).value_counts()
+        for place, name in enumerate(names):
+            held = sum(_unflagged(inputs.held[entity.name], inputs.portal_ids[place]) for entity in entities[row])
+            what = {"member": "learners", "enrollment": "enrollments", "path": "path enrollments"}[row]
+            found[f"{what} of {name}"] = (held, int(lacking.get(place, 0)))
+    return found
+
+
+def _unflagged(park: Park, portal_id: int) -> int:
+    number = 0
+    for table in park.batches():
+        ours = table[KEY].to_pandas().str.startswith(f"{portal_id}:")
+        flagged = table[REMOVED].to_pandas().fillna(value=False).astype(bool)
+        number += int((ours & ~flagged).sum())
+    return number
+
+
+def existing_frame(table: pa.Table, entity: Entity, portal_ids: Sequence[int]) -> pd.DataFrame:
+    """Return parked existing rows of an object as a frame with code, and for enrollments side and person_id."""
+    frame = frames.to_pandas(table)
+    row = {"member": "member", "enrollment": "enrollment", "path": "path"}[entity.row]
+    frame["code"] = keys.parse(frame[KEY], row, portal_ids)
+    if entity.person:
+        frame["object_side"] = pd.Series(entity.person, index=frame.index, dtype="string[pyarrow]")
+        frame["side"] = frame["object_side"]
+        frame["person_id"] = frame[entity.person_field]
+    return frame
+
+
+def partitions(inputs: Inputs, row: Row) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Give listing and existing rows (of both sides) partition by partition, split by LearnUpon's id."""
+    listings, entities = inputs.listings[row], SIDES[row]
+    held = [inputs.held[entity.name] for entity in entities]
+    total = max(sum(park.rows for park in listings), sum(park.rows for park in held))
+    count = 1 << max(0, (total - 1) // _ROWS_PER_PARTITION).bit_length()
+    ids = [park.partitions(count, lambda table: table["id"].to_numpy()) for park in listings]
+    coded = [park.partitions(count, lambda table: _codes(table, row, inputs.portal_ids)) for park in held]
+    for _ in range(count):
+        listing = _listing([frames.to_pandas(next(part)) for part in ids], row)
+        existing = pd.concat(
+            [
+                existing_frame(next(part), entity, inputs.portal_ids)
+                for part, entity in zip(coded, entities, strict=True)
+            ],
+            ignore_index=True,
+        )
+        yield listing, existing
+
+
+def _codes(table: pa.Table, row: str, portal_ids: Sequence[int]) -> np.ndarray[Any, Any]:
+    return keys.parse(frames.to_pandas(table.select([KEY]))[KEY], row, portal_ids).to_numpy()
+
+
+def _listing(parts: list[pd.DataFrame], row: Row) -> pd.DataFrame:
+    """Return the listings of all portals as one frame, each row once, with code, learner, place and path."""
+    for place, part in enumerate(parts):
+        part["place"] = place
+        part["code"] = keys.codes(place, part["id"])
+        part["learner"] = keys.codes(place, part["user_id"])
+        if row == "path":
+            part["path"] = keys.codes(place, part["path_id"])
+    return decide.latest(pd.concat(parts, ignore_index=True))
