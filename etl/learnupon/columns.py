@@ -1,0 +1,190 @@
+"""Values of one page's column turned into an arrow array, strictly: what cannot be read is refused, never guessed.
+
+Every function takes the values of a column in the order of the rows; the fast way is taken when they come as
+documented, the careful one when some do not. A refusal names the field and the row's id, never the value.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl.errors import SourceUntrusted
+from etl.frames import SECONDS_UTC
+
+_INTEGERS = ({int}, {int, type(None)})
+_BOOLEANS = {bool, type(None)}
+_EXACT = 2**53
+_LONGEST = 10**18
+"""What a Number(18,0) of Salesforce holds is below this."""
+_MICROSECONDS_UTC = pa.timestamp("us", tz="UTC")
+_FLAGS = {None: None, "": None, 0: False, 1: True, "0": False, "1": True, "false": False, "true": True}
+
+
+class Column:
+    """One column of a page: where it comes from, for the words of a refusal."""
+
+    def __init__(self, where: str, field: str, values: Sequence[Any], ids: Sequence[Any]) -> None:
+        """Keep the values, and beside them the ids of their rows."""
+        self._where = where
+        self._field = field
+        self._values = values
+        self._ids = ids
+
+    def ids(self) -> pa.Array:
+        """Return integers that must be there: above 0 and of at most 18 digits."""
+        array = self.numbers()
+        if array.null_count:
+            raise self._refusal(array.is_null().index(pa.scalar(True)).as_py(), "is missing")
+        return array
+
+    def numbers(self) -> pa.Array:
+        """Return integers above 0, or null; `"123"` and `123.0` are 123."""
+        values = self._values
+        if set(map(type, values)) not in _INTEGERS:
+            values = self._each(_integer)
+        try:
+            array = pa.array(values, pa.int64())
+        except OverflowError:
+            array = pa.array(self._each(_integer), pa.int64())
+        bounds = pc.min_max(array)
+        if array.null_count < len(array) and not (bounds["min"].as_py() > 0 and bounds["max"].as_py() < _LONGEST):
+            self._each(_positive)
+        return array
+
+    def versions(self) -> pa.Array:
+        """Return integers from 0 up, or null."""
+        plain = set(map(type, self._values)) in _INTEGERS and all(0 < (value or 1) < _EXACT for value in self._values)
+        return pa.array(self._values if plain else self._each(_version), pa.int64())
+
+    def decimals(self) -> pa.Array:
+        """Return numbers, or null; a number written as text is one."""
+        try:
+            array = pa.array(self._values, pa.float64())
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            return pa.array(self._each(_decimal), pa.float64())
+        return array if pc.all(pc.is_finite(array)).as_py() is not False else pa.array(self._each(_decimal), pa.float64())
+
+    def texts(self) -> pa.Array:
+        """Return texts as they are, or null."""
+        return pa.array(self._values, pa.string())
+
+    def names(self) -> pa.Array:
+        """Return the ids of another system: outer blanks are cut, an empty one is null."""
+        return pa.array([value.strip() or None if value else None for value in self._values], pa.string())
+
+    def flags(self) -> pa.Array:
+        """Return booleans, or null."""
+        plain = set(map(type, self._values)) <= _BOOLEANS
+        return pa.array(self._values if plain else self._each(_flag), pa.bool_())
+
+    def statuses(self) -> pa.Array:
+        """Return statuses in lower snake case; a missing one is refused."""
+        known: dict[Any, str] = {}
+        for number, value in enumerate(self._values):
+            if value not in known:
+                known[value] = self._one(_status, number)
+        return pa.array([known[value] for value in self._values], pa.string())
+
+    def times(self) -> pa.Array:
+        """Return times in UTC, cut to the second, or null; without a zone they are UTC, as LearnUpon documents."""
+        texts = pa.array(self._values, pa.string())
+        try:
+            return texts.cast(SECONDS_UTC)
+        except pa.ArrowInvalid:
+            pass
+        try:
+            return pc.floor_temporal(texts.cast(_MICROSECONDS_UTC), unit="second").cast(SECONDS_UTC)
+        except pa.ArrowInvalid:
+            return pa.array(self._each(_time), SECONDS_UTC)
+
+    def _each(self, read: Callable[[Any], Any]) -> list[Any]:
+        return [self._one(read, number) for number in range(len(self._values))]
+
+    def _one(self, read: Callable[[Any], Any], number: int) -> Any:
+        try:
+            return read(self._values[number])
+        except (ValueError, OverflowError, KeyError) as error:
+            raise self._refusal(number, "cannot be read") from error
+
+    def _refusal(self, number: int, what: str) -> SourceUntrusted:
+        name = self._ids[number]
+        row = f"row {name}" if isinstance(name, int) and self._field != "id" else f"row number {number + 1} of the page"
+        return SourceUntrusted(f"{self._where}: {self._field} of {row} {what}; nothing may be concluded from this portal")
+
+
+def _integer(value: Any) -> int | None:
+    if isinstance(value, str):
+        text = value.strip()
+        if not text:
+            return None
+        if not re.fullmatch(r"[0-9]{1,18}", text):
+            raise ValueError
+        return int(text)
+    if isinstance(value, float):
+        if not value.is_integer() or abs(value) > _EXACT:
+            raise ValueError
+        return int(value)
+    if value is not None and abs(value) >= _LONGEST:
+        raise ValueError
+    number: int | None = value
+    return number
+
+
+def _positive(value: Any) -> int | None:
+    number = _integer(value)
+    if number is not None and number <= 0:
+        raise ValueError
+    return number
+
+
+def _version(value: Any) -> int | None:
+    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,15}\.0+\s*", value):
+        value = float(value)
+    number = _integer(value)
+    if number is not None and number < 0:
+        raise ValueError
+    return number
+
+
+def _decimal(value: Any) -> float | None:
+    if isinstance(value, str):
+        text = value.strip()
+        if not text:
+            return None
+        if not re.fullmatch(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?", text):
+            raise ValueError
+        return float(text)
+    if value is None:
+        return None
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _flag(value: Any) -> bool | None:
+    return _FLAGS[value.strip().lower() if isinstance(value, str) else value]
+
+
+def _status(value: Any) -> str:
+    status = re.sub(r"[\W_]+", "_", (value or "").lower()).strip("_")
+    if not status:
+        raise ValueError
+    return status
+
+
+def _time(value: Any) -> datetime | None:
+    text = (value or "").strip()
+    if not text:
+        return None
+    if text.endswith(" UTC"):
+        text = text.removesuffix(" UTC") + "Z"
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)

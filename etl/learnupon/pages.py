@@ -1,0 +1,211 @@
+"""One answer of LearnUpon turned into columns: its list found, its rows decoded and put into one arrow batch.
+
+It asks for nothing and remembers nothing. Whatever is not the list that was asked for raises SourceUntrusted; a body
+that ends too early raises RetryableAnswer, since that is how a cut answer without a length looks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import pyarrow as pa
+
+from etl import frames
+from etl.answers import RetryableAnswer, excerpt
+from etl.errors import SourceUntrusted
+from etl.learnupon import kinds
+from etl.learnupon.columns import Column
+
+_TRUNCATED = "Input data was truncated"
+_COMPLAINTS = ("error", "message", "response_code", "response_type")
+"""Keys of LearnUpon's error bodies; some of them came with a 200 (seen in the field)."""
+Row = TypeVar("Row", bound=msgspec.Struct)
+Read = Callable[[Column], pa.Array]
+
+
+class Sheet(Generic[Row]):
+    """A kind of list: the keys its rows may come under, the type of a row, and the columns made of it."""
+
+    def __init__(
+        self, keys: tuple[str, ...], row: type[Row], schema: pa.Schema, columns: Sequence[tuple[str, Read]]
+    ) -> None:
+        """Prepare the decoder; `columns` gives for each column of `schema` the row's field and how it is read."""
+        self.keys = keys
+        self.schema = schema
+        self._columns = columns
+        self._fields = attrgetter(*(field for field, _ in columns))
+        listed = [(key, list[row] | msgspec.UnsetType, msgspec.UNSET) for key in keys]  # type: ignore[valid-type]
+        complaints = [(key, object, None) for key in _COMPLAINTS]
+        envelope = msgspec.defstruct("Envelope", [*listed, *complaints])
+        self._decoder = msgspec.json.Decoder(envelope)
+
+    def decode(self, body: bytes, where: str) -> list[Row]:
+        """Return the rows of an answer; `where` names the request in the words of a refusal."""
+        try:
+            envelope = self._decoder.decode(body)
+        except msgspec.ValidationError as error:
+            raise _untrusted(where, f"an unexpected shape: {error}") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _unreadable(where, body, error) from error
+        complaints = [key for key in _COMPLAINTS if getattr(envelope, key) not in (None, False, "")]
+        if complaints:
+            text = ", ".join(f"{key}: {excerpt(str(getattr(envelope, key)))}" for key in complaints)
+            raise _untrusted(where, f"an error with status 200 ({text})")
+        lists = [rows for key in self.keys if (rows := getattr(envelope, key)) is not msgspec.UNSET]
+        if len(lists) != 1:
+            seen = ", ".join(excerpt(key) for key in sorted(json.loads(body))[:8]) or "none"
+            raise _untrusted(where, f"no list under {' or '.join(self.keys)} (keys seen: {seen})")
+        rows: list[Row] = lists[0]
+        self._refuse_doubles(body, len(rows), where)
+        return rows
+
+    def _refuse_doubles(self, body: bytes, rows: int, where: str) -> None:
+        # The decoder takes the last of two equal keys: a list or an id named twice would be lost without a word.
+        lists = sum(body.count(b'"%s"' % key.encode()) for key in self.keys)
+        if lists > 1 or body.count(b'"id"') > rows:
+            try:
+                json.loads(body, object_pairs_hook=_once)
+            except KeyError as error:
+                raise _untrusted(where, f"the key {excerpt(str(error.args[0]))} twice in one object") from error
+
+    def batch(self, rows: Sequence[Row], where: str) -> pa.RecordBatch:
+        """Return the rows as columns of `schema`."""
+        if not rows:
+            return pa.RecordBatch.from_pylist([], schema=self.schema)
+        values = list(zip(*map(self._fields, rows), strict=True))
+        ids = values[0]
+        arrays = [
+            read(Column(where, field, column, ids)) for (field, read), column in zip(self._columns, values, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen = dict(pairs)
+    if len(seen) < len(pairs):
+        names = [key for key, _ in pairs]
+        raise KeyError(next(key for key in names if names.count(key) > 1))
+    return seen
+
+
+def _unreadable(where: str, body: bytes, error: Exception) -> Exception:
+    start = body.lstrip()[:1]
+    if start == b"<":
+        return _untrusted(where, f"no JSON but {excerpt(body.lstrip())}")
+    # Never an excerpt of what may be rows: they hold names and addresses.
+    fault = _untrusted(where, f"malformed JSON of {len(body)} bytes ({type(error).__name__}: {_told(error)})")
+    if start in {b"", b"{"} and str(error) == _TRUNCATED:
+        return RetryableAnswer(f"HTTP 200, but the JSON ends after {len(body)} bytes", final=fault)
+    return fault
+
+
+def _told(error: Exception) -> str:
+    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else excerpt(str(error))
+
+
+def _untrusted(where: str, came: str) -> SourceUntrusted:
+    return SourceUntrusted(f"{where}: LearnUpon answered {came}; nothing may be concluded from this portal")
+
+
+def _unenrolled(column: Column) -> pa.Array:
+    return column.flags().fill_null(False)
+
+
+USERS: Sheet[kinds.UserRow] = Sheet(
+    ("user", "users"),
+    kinds.UserRow,
+    frames.USERS,
+    (
+        ("id", Column.ids),
+        ("email", Column.texts),
+        ("first_name", Column.texts),
+        ("last_name", Column.texts),
+        ("sf_contact_id", Column.names),
+        ("sf_user_id", Column.names),
+        ("is_salesforce_contact", Column.flags),
+        ("last_sign_in_at", Column.times),
+    ),
+)
+COURSES: Sheet[kinds.CourseRow] = Sheet(
+    ("courses",),
+    kinds.CourseRow,
+    frames.COURSES,
+    (("id", Column.ids), ("source_id", Column.numbers), ("name", Column.texts)),
+)
+PATHS: Sheet[kinds.PathRow] = Sheet(
+    ("learning_paths",), kinds.PathRow, frames.PATHS, (("id", Column.ids), ("name", Column.texts))
+)
+ENROLLMENTS: Sheet[kinds.EnrollmentRow] = Sheet(
+    ("enrollments",),
+    kinds.EnrollmentRow,
+    frames.ENROLLMENTS,
+    (
+        ("id", Column.ids),
+        ("user_id", Column.ids),
+        ("course_id", Column.ids),
+        ("course_source_id", Column.numbers),
+        ("version", Column.versions),
+        ("course_name", Column.texts),
+        ("status", Column.statuses),
+        ("percentage", Column.decimals),
+        ("percentage_complete", Column.decimals),
+        ("date_enrolled", Column.times),
+        ("date_completed", Column.times),
+        ("unenrolled", _unenrolled),
+        ("updated_at", Column.times),
+    ),
+)
+PATH_ENROLLMENTS: Sheet[kinds.PathEnrollmentRow] = Sheet(
+    ("enrollments",),
+    kinds.PathEnrollmentRow,
+    frames.PATH_ENROLLMENTS,
+    (
+        ("id", Column.ids),
+        ("user_id", Column.ids),
+        ("lp_id", Column.ids),
+        ("lp_name", Column.texts),
+        ("status", Column.statuses),
+        ("percentage", Column.decimals),
+        ("date_enrolled", Column.times),
+        ("date_completed", Column.times),
+        ("unenrolled", _unenrolled),
+        ("updated_at", Column.times),
+    ),
+)
+
+
+def path_courses(rows: Sequence[kinds.PathRow], where: str) -> pa.Table:
+    """Return the courses of paths (frames.PATH_COURSES), each once a path; a path without the list is refused.
+
+    The shape of an element is undocumented: ids and objects are accepted, and of an object `course_id` before `id`
+    (assumed: beside a `course_id`, `id` would be that of the row that joins the two).
+    """
+    paths: list[Any] = []
+    courses: list[Any] = []
+    sources: list[Any] = []
+    for row in rows:
+        if row.courses is None:
+            raise _untrusted(where, f"path {row.id} without courses, though they were asked for")
+        for course in row.courses:
+            paths.append(row.id)
+            courses.append(_first(course.course_id, course.id) if isinstance(course, kinds.PathCourse) else course)
+            sources.append(
+                _first(course.course_source_id, course.source_id) if isinstance(course, kinds.PathCourse) else None
+            )
+    arrays = [
+        Column(where, "id", paths, paths).ids(),
+        Column(where, "course id", courses, paths).ids(),
+        Column(where, "course source id", sources, paths).numbers(),
+    ]
+    table = pa.Table.from_arrays(arrays, schema=frames.PATH_COURSES)
+    return table.group_by(["path_id", "course_id"], use_threads=False).aggregate([("course_source_id", "max")]).rename_columns(
+        frames.PATH_COURSES.names
+    ).cast(frames.PATH_COURSES)
+
+
+def _first(value: Any, other: Any) -> Any:
+    return other if value is None else value
