@@ -120,7 +120,8 @@ def _tell(detail: ErrorDetails, source: Source, references: References) -> None:
     entries_failed = detail["type"] == "too_short" and (*place, 0) in source.lines
     if entries_failed or (unresolved and detail["type"] != "extra_forbidden"):
         return
-    used = references.used.get(place, ())
+    about_the_key = detail["type"] in {"extra_forbidden", "missing"}
+    used = () if about_the_key else references.used.get(place, ())
     origin = f" (the value of {' and '.join(printable(one) for one in used)})" if used else ""
     for what in _what(detail, place, source):
         source.blame(place, what + origin)

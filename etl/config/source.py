@@ -129,10 +129,10 @@ class _Walk:
     def merge(self, node: yaml.MappingNode, place: Place) -> None:
         # `<<: *defaults`: PyYAML puts the merged pairs in front, so that own ones win; it changes the node
         self.merged.add(id(node))
+        lines = [key.start_mark.line + 1 for key, _ in node.value if key.tag == _MERGE]
         try:
             self.read.flatten_mapping(node)
         except (yaml.YAMLError, RecursionError):
-            lines = [pair[0].start_mark.line + 1 for pair in node.value if pair[0].tag == _MERGE]
             node.value = [pair for pair in node.value if pair[0].tag != _MERGE]
             self.source.faults.append(Fault(lines[0] if lines else 0, place, "`<<` must name a mapping"))
 

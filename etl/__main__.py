@@ -1,0 +1,117 @@
+"""The way in: `main` runs one command, turns whatever stops it into one line and an exit code, and handles signals."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+import click
+
+from etl.app import App, silence_stdout
+from etl.cli import group
+from etl.errors import Interrupted, SyncError, UsageFault, exit_code_of
+from etl.logs import Logs, escape
+
+_log = logging.getLogger("etl")
+_TWICE_S = 1.0
+
+
+def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
+    """Run the command line and return the exit code; nothing escapes but SystemExit of a command that asked for it."""
+    logs = Logs()
+    app = App(environ=os.environ if environ is None else environ, logs=logs)
+    try:
+        with _signals():
+            return _run(app, list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:
+        return _stopped(app, Interrupted(signal.SIGINT))
+    except Exception as error:  # noqa: BLE001 -- the one place where every error becomes a line and a code
+        return _stopped(app, error)
+    finally:
+        _flush()
+        logs.close()
+
+
+def _run(app: App, argv: list[str]) -> int:
+    # not `group.main`: it ends the program with 1, which means refused rows here, when any pipe breaks
+    try:
+        with group.make_context("learnupon-sync", argv, obj=app) as context:
+            result = group.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return UsageFault.exit_code
+    except click.Abort:
+        raise Interrupted(signal.SIGINT) from None
+    except click.ClickException as error:
+        raise UsageFault(_usage(error)) from None
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "learnupon-sync"
+    return f"{error.format_message().rstrip('.')} (see `{path} --help`)"
+
+
+def _stopped(app: App, error: Exception) -> int:
+    """Say in one line what stopped the program and return its exit code; a bug leaves its traceback in the log."""
+    code = exit_code_of(error)
+    if isinstance(error, SyncError):
+        _log.debug("stopped", exc_info=error)
+        _say(app, str(error), code)
+        return code
+    _log.error("unexpected %s", type(error).__name__, exc_info=error)
+    where = f"; what was done until then is in {app.report}" if app.report else ""
+    _say(app, f"this is a bug in learnupon-sync ({type(error).__name__}): the lines above say where{where}", code)
+    return code
+
+
+def _say(app: App, message: str, code: int) -> None:
+    if app.logs.style == "json":
+        _log.error("%s", message, extra={"exit_code": code})
+        return
+    lines = [escape(line) for line in app.logs.mask(message).split("\n")]
+    with suppress(OSError):
+        print("error: " + "\n  ".join(lines), file=sys.stderr, flush=True)  # noqa: T201 -- the one line people see
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into `Interrupted` in the main thread; a second one ends the program at once."""
+    first: list[float] = []
+
+    def stop(signum: int, _: FrameType | None) -> None:
+        if not first:
+            first.append(time.monotonic())
+            raise Interrupted(signum)
+        if time.monotonic() - first[0] > _TWICE_S:  # sooner, it is the same one, sent to the group and to us
+            signal.signal(signum, signal.SIG_DFL)
+            signal.raise_signal(signum)
+
+    former = {signum: signal.signal(signum, stop) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in former.items():
+            signal.signal(signum, handler)
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence_stdout()
+    except (OSError, ValueError):
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main())
