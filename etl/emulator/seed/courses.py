@@ -30,7 +30,8 @@ AWKWARD = (
 )
 VERBS = ("Understanding", "Introduction to", "Mastering", "Refresher:", "Advanced", "Essentials of")
 TOPICS = (
-    "Data Protection", "Manual Handling", "Product Tour", "Customer Support", "Negotiation", "First Aid", "Anti-Bribery",
+    "Data Protection", "Manual Handling", "Product Tour", "Customer Support", "Negotiation", "First Aid",
+    "Anti-Bribery",
     "Cloud Basics",
     "Quality Audits", "Forklift Safety", "Onboarding", "Leadership", "Billing", "Export Rules",
 )  # fmt: skip
