@@ -73,9 +73,18 @@ def faults(
     path = write(folder, content)
     with pytest.raises(ConfigFault) as caught:
         load(path, environ)
-    return tuple(line.replace(f"{folder}/", "") for line in caught.value.faults)
+    return tuple(line.removeprefix(f"{folder}/") for line in caught.value.faults)
 
 
 def faults_of(folder: Path, *changes: tuple[str, Any], environ: Mapping[str, str] = ENVIRON) -> list[str]:
     """Return the faults of the good configuration with changes, without file and line: `portals[0].url: ...`."""
     return [line.split(": ", 1)[1] for line in faults(folder, changed(*changes), environ)]
+
+
+def fault_of(folder: Path, *changes: tuple[str, Any], environ: Mapping[str, str] = ENVIRON) -> ConfigFault | None:
+    """Return the error that loading the good configuration with changes raises, or None when it loads."""
+    try:
+        settings(folder, *changes, environ=environ)
+    except ConfigFault as fault:
+        return fault
+    return None
