@@ -70,7 +70,7 @@ class Gauge:
 
 def html(report: Report) -> str:
     """Return the page. Values of sampled changes are on it only when the report says `show_values`."""
-    done = _wrote(report)
+    done = report.wrote
     total = report.totals
     return _template().render(
         report=report,
@@ -109,11 +109,6 @@ def _shown(content: Any) -> str:
     return wording.one_line(wording.value(content))
 
 
-def _wrote(report: Report) -> bool:
-    total = report.totals
-    return not report.preview and bool(total.written or total.refused or total.unknown)
-
-
 def _segments(counts: ObjectCounts, names: tuple[str, ...], *, always: bool = False) -> list[Segment]:
     found = [Segment(_KINDS.get(name, name), name, getattr(counts, name)) for name in names]
     whole = sum(segment.count for segment in found)
@@ -140,7 +135,10 @@ def _reasons(reasons: dict[str, int]) -> list[Bar]:
 
 
 def _gauges(report: Report) -> list[Gauge]:
-    return [_gauge(guard, report) for guard in sorted(report.guards, key=lambda guard: (not guard.tripped, guard.name))]
+    return [
+        _gauge(guard, report)
+        for guard in sorted(report.guards, key=lambda guard: (not guard.tripped, not guard.overridden))
+    ]
 
 
 def _gauge(guard: GuardLine, report: Report) -> Gauge:

@@ -40,7 +40,7 @@ def _objects(report: Report) -> Iterator[str]:
     if not report.objects or not (report.totals.changes or report.totals.rejected):
         return
     total = report.totals
-    names = _DONE if not report.preview and (total.written or total.refused or total.unknown) else _PLAN
+    names = _DONE if report.wrote else _PLAN
     columns = [name for name in names if name not in _REST or getattr(total, name)]
     lines = [_row("Object", *columns), _row("---", *["---:"] * len(columns))]
     for name in object_order(report.objects):

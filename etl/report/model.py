@@ -96,7 +96,10 @@ class GuardLine:
 
 @dataclass
 class Change:
-    """One value of one row before and after: a sample for people, not the whole plan. None is blank."""
+    """One value of one row before and after: a sample for people, not the whole plan. None is blank.
+
+    A delete has no column; its `reason` says why.
+    """
 
     object: str
     action: Action
@@ -104,6 +107,7 @@ class Change:
     column: str = ""
     before: Any = None
     after: Any = None
+    reason: str = ""
 
 
 @dataclass
@@ -138,6 +142,12 @@ class Report:
     def preview(self) -> bool:
         """Return whether this run was never meant to write."""
         return self.dry_run or self.command in PREVIEWS
+
+    @property
+    def wrote(self) -> bool:
+        """Return whether any row was sent to Salesforce."""
+        total = self.totals
+        return not self.preview and bool(total.written or total.refused or total.unknown)
 
     @property
     def totals(self) -> ObjectCounts:

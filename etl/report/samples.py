@@ -40,7 +40,7 @@ def _updates(name: str, plan: EntityPlan, limit: int) -> Iterator[Change]:
 
 def _deletes(name: str, plan: EntityPlan, limit: int) -> Iterator[Change]:
     for row in _first(plan.deletes, limit):
-        yield Change(name, "delete", row[plan.entity.key], "", row["reason"], None)
+        yield Change(name, "delete", row[plan.entity.key], reason=row["reason"])
 
 
 def _first(park: Park, limit: int) -> Iterator[dict[str, Any]]:

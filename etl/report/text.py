@@ -42,12 +42,19 @@ def _changes(samples: Iterable[Change], *, show_values: bool) -> Iterator[Text]:
         if name != last:
             yield Text(name, style="bold")
             last = name
-        changes = [change for change in group if change.column]
+        found = list(group)
+        changes = [change for change in found if change.column]
         names = "" if show_values or not changes else "  " + ", ".join(change.column for change in changes)
         sign = wording.SIGNS[action]
-        yield Text.assemble("  ", (sign, _STYLES[sign]), " ", wording.one_line(key), (names, "dim"))
+        yield Text.assemble(
+            "  ", (sign, _STYLES[sign]), " ", wording.one_line(key), (names, "dim"), _why(found[0].reason)
+        )
         if show_values:
             yield from _values(changes)
+
+
+def _why(reason: str) -> str:
+    return f"  ({wording.one_line(reason)})" if reason else ""
 
 
 def _values(changes: list[Change]) -> Iterator[Text]:
@@ -77,8 +84,7 @@ def _objects(report: Report) -> Iterator[Text]:
 
 def _table(report: Report) -> Iterator[Text]:
     names = object_order(report.objects)
-    done = not report.preview and bool(report.totals.written or report.totals.refused or report.totals.unknown)
-    grid = [_cells(report.objects[name], done=done) for name in names]
+    grid = [_cells(report.objects[name], done=report.wrote) for name in names]
     width = max(map(len, names), default=0)
     widths = [max((len(row[place]) for row in grid), default=0) for place in range(4)]
     for name, cells in zip(names, grid, strict=True):

@@ -58,7 +58,7 @@ def headline(report: Report) -> Headline:
         lost = _lost(report)
         then = "Each one is listed with its reason: mend the cause and run again. Only these rows are sent then."
         return Headline("note", f"Finished, but {rows(lost)} did not get in", summary(report), then)
-    if not total.changes:
+    if not total.changes and not total.rejected:
         return Headline("good", "Nothing to do", f"Salesforce agrees with LearnUpon: {rows(total.unchanged)} compared.")
     if report.preview:
         return Headline("note", "A plan, not yet a change", summary(report), "Nothing was written to Salesforce.")
@@ -68,14 +68,14 @@ def headline(report: Report) -> Headline:
 def summary(report: Report) -> str:
     """Return the line of totals: `Plan: 12 to create, ...` before a write, `Done: 12 created, ...` after one."""
     total = report.totals
-    if not total.changes:
+    if not total.changes and not total.rejected:
         return f"Nothing to do: Salesforce agrees with LearnUpon ({rows(total.unchanged)} compared)."
-    if report.preview or not (total.written or total.refused or total.unknown):
-        return f"Plan: {total.create:,} to create, {total.update:,} to update, {total.delete:,} to delete."
-    done = f"Done: {total.created:,} created, {total.updated:,} updated, {total.deleted:,} deleted"
-    if total.refused:
-        done += f", {total.refused:,} refused"
-    return done + (f", {total.unknown:,} with an unknown outcome." if total.unknown else ".")
+    if report.wrote:
+        line = f"Done: {total.created:,} created, {total.updated:,} updated, {total.deleted:,} deleted"
+    else:
+        line = f"Plan: {total.create:,} to create, {total.update:,} to update, {total.delete:,} to delete"
+    rest = {"refused": total.refused, "rejected": total.rejected, "with an unknown outcome": total.unknown}
+    return line + "".join(f", {count:,} {name}" for name, count in rest.items() if count) + "."
 
 
 def written(report: Report) -> str:

@@ -79,7 +79,7 @@ def changes() -> list[Change]:
         ),
         Change(name, "update", "12345:enrollment:77002", "Course_Name__c", "Safety at work", HOSTILE),
         Change(name, "update", "12345:enrollment:77003", "Score__c", 0.0, None),
-        Change(name, "delete", "12345:enrollment:60911", "", "unenrolled", None),
+        Change(name, "delete", "12345:enrollment:60911", reason="unenrolled"),
         Change("Contact", "update", "0035g00000QwErTAAV", "LU_Number_Completed__c", 4, 5),
         Change("Contact", "update", "0035g00000QwErTAAV", "LU_Number_In_Progress__c", 2, 1),
     ]
