@@ -132,9 +132,8 @@ def test_a_change_of_a_row_shows_on_the_next_page_read(door: Door) -> None:
     assert door.rows(path, "enrollments")[0]["percentage"] == 80
     del door.portal.enrollments[ids[0]]
     assert door.ids(path, "enrollments") == [ids[1]]
-    door.portal.add_enrollment(
-        user_id=door.portal.enrollments[ids[1]]["user_id"], course_id=int(path.partition("=")[2])
-    )
+    learner = door.portal.enrollments[ids[1]]["user_id"]
+    door.portal.add_enrollment(user_id=learner, course_id=course_of(door, ids[1:]))
     assert len(door.ids(path, "enrollments")) == 2
 
 

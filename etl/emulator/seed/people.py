@@ -32,7 +32,7 @@ CASES = {
     "inactive_user": 1,
     "none": 3,
 }
-UNKNOWN_ID = "0035g00000ZZZZZ"
+UNKNOWN_ID = "0035g0000Z"  # ten characters that no id of the emulated org begins with
 
 
 class People:
@@ -118,7 +118,7 @@ class People:
         }.get(case, ())
         made = [self._add(kind, first, last, address) for kind in kinds]
         if case == "unknown_id":
-            return None, None, UNKNOWN_ID[:10] + f"{number:05d}"
+            return None, None, UNKNOWN_ID + f"{number % 100_000:05d}"
         if case == "no_such_form":
             return None, None, ("not-an-id", "", " ", "0035g0000")[number % 4]
         if case.startswith("email") or not made:
