@@ -46,10 +46,12 @@ class Ledger:
         self._entries: list[Entry] = []
         self._lock = threading.Lock()
         self._seq = 0
+        self.settle: Callable[[], object] = lambda: None
 
     @property
     def entries(self) -> list[Entry]:
-        """A copy of all entries, oldest first."""
+        """A copy of all entries, oldest first; `settle` first finishes what is due by the clock."""
+        self.settle()
         with self._lock:
             return list(self._entries)
 
