@@ -26,7 +26,10 @@ class Patience:
 
     attempts: int = 5
     waiting_s: float = 30.0
-    """All waits between attempts together, those that `Retry-After` asked for left out."""
+    """Failed attempts and the waits between them together, those that `Retry-After` asked for left out.
+
+    A second attempt is always made, so that one silence does not end a run.
+    """
     connect_s: float = 10.0
     read_s: float = 60.0
     """Longest silence while an answer is awaited or read."""

@@ -139,6 +139,7 @@ class _Call:
     repeatable: bool = True
     accept: Callable[[requests.Response], None] | None = None
     waited: float = 0.0
+    began: float = 0.0
     asked: float = 0.0
 
     def run(self, random: Random) -> requests.Response:
@@ -168,6 +169,7 @@ class _Call:
             self.gate.before()
         if self.calls is not None:
             self.calls.add()
+        self.began = self.clock.monotonic()
         response = self._send()
         if self.gate is not None:
             self.gate.after(response)
@@ -231,13 +233,15 @@ class _Call:
         error = state.outcome.exception() if state.outcome else None
         own = _FIRST_WAIT_S * 2.0 ** (state.attempt_number - 1) * random.uniform(0.75, 1.25)
         asked = error.retry_after_s if isinstance(error, RetryableAnswer) else None
+        self.waited += self.clock.monotonic() - self.began
         if asked is None:
             self.waited += own
             return own
         return max(asked, own)
 
     def _enough(self, state: tenacity.RetryCallState) -> bool:
-        return state.attempt_number >= self.patience.attempts or self.waited > self.patience.waiting_s
+        spent = self.waited > self.patience.waiting_s and state.attempt_number > 1
+        return state.attempt_number >= self.patience.attempts or spent
 
     def _sleep(self, seconds: float) -> None:
         self.clock.sleep(seconds)

@@ -1,0 +1,11 @@
+"""LearnUpon, read: the one door of this package; nothing here ever writes to a portal."""
+
+from __future__ import annotations
+
+from etl.learnupon.client import LearnUpon
+from etl.learnupon.confirm import Confirmed, confirm
+from etl.learnupon.pin import check_portal
+from etl.learnupon.reading import PortalRead, read_portal
+from etl.learnupon.scope import read_scope
+
+__all__ = ["Confirmed", "LearnUpon", "PortalRead", "check_portal", "confirm", "read_portal", "read_scope"]

@@ -69,7 +69,9 @@ class Column:
             array = pa.array(self._values, pa.float64())
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             return pa.array(self._each(_decimal), pa.float64())
-        return array if pc.all(pc.is_finite(array)).as_py() is not False else pa.array(self._each(_decimal), pa.float64())
+        return (
+            array if pc.all(pc.is_finite(array)).as_py() is not False else pa.array(self._each(_decimal), pa.float64())
+        )
 
     def texts(self) -> pa.Array:
         """Return texts as they are, or null."""
@@ -116,7 +118,9 @@ class Column:
     def _refusal(self, number: int, what: str) -> SourceUntrusted:
         name = self._ids[number]
         row = f"row {name}" if isinstance(name, int) and self._field != "id" else f"row number {number + 1} of the page"
-        return SourceUntrusted(f"{self._where}: {self._field} of {row} {what}; nothing may be concluded from this portal")
+        return SourceUntrusted(
+            f"{self._where}: {self._field} of {row} {what}; nothing may be concluded from this portal"
+        )
 
 
 def _integer(value: Any) -> int | None:

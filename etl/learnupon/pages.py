@@ -55,7 +55,7 @@ class Sheet(Generic[Row]):
         if complaints:
             text = ", ".join(f"{key}: {excerpt(str(getattr(envelope, key)))}" for key in complaints)
             raise _untrusted(where, f"an error with status 200 ({text})")
-        lists = [rows for key in self.keys if (rows := getattr(envelope, key)) is not msgspec.UNSET]
+        lists = [found for key in self.keys if (found := getattr(envelope, key)) is not msgspec.UNSET]
         if len(lists) != 1:
             seen = ", ".join(excerpt(key) for key in sorted(json.loads(body))[:8]) or "none"
             raise _untrusted(where, f"no list under {' or '.join(self.keys)} (keys seen: {seen})")
@@ -139,6 +139,12 @@ COURSES: Sheet[kinds.CourseRow] = Sheet(
 PATHS: Sheet[kinds.PathRow] = Sheet(
     ("learning_paths",), kinds.PathRow, frames.PATHS, (("id", Column.ids), ("name", Column.texts))
 )
+PORTALS: Sheet[kinds.PortalRow] = Sheet(
+    ("portals",),
+    kinds.PortalRow,
+    pa.schema({"id": pa.int64(), "subdomain": pa.string()}),
+    (("id", Column.ids), ("subdomain", Column.texts)),
+)
 ENROLLMENTS: Sheet[kinds.EnrollmentRow] = Sheet(
     ("enrollments",),
     kinds.EnrollmentRow,
@@ -202,9 +208,8 @@ def path_courses(rows: Sequence[kinds.PathRow], where: str) -> pa.Table:
         Column(where, "course source id", sources, paths).numbers(),
     ]
     table = pa.Table.from_arrays(arrays, schema=frames.PATH_COURSES)
-    return table.group_by(["path_id", "course_id"], use_threads=False).aggregate([("course_source_id", "max")]).rename_columns(
-        frames.PATH_COURSES.names
-    ).cast(frames.PATH_COURSES)
+    once = table.group_by(["path_id", "course_id"], use_threads=False).aggregate([("course_source_id", "max")])
+    return once.rename_columns(frames.PATH_COURSES.names).cast(frames.PATH_COURSES)
 
 
 def _first(value: Any, other: Any) -> Any:

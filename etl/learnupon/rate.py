@@ -80,8 +80,8 @@ class Rate:
     def _spare_the_week(self) -> None:
         if self._week is not None and self._week < self._needed + _WEEK_FLOOR:
             raise QuotaSpent(
-                f"portal {self._portal}: at least {max(self._needed, 1)} more calls are needed and {self._week} are left "
-                f"of this week's allowance ({_WEEK_FLOOR} are kept); stopped before it is gone, run again later"
+                f"portal {self._portal}: at least {max(self._needed, 1)} more calls are needed and {self._week} are "
+                f"left of this week's allowance ({_WEEK_FLOOR} are kept); stopped before it is gone, run again later"
             )
 
     def after(self, response: requests.Response) -> None:

@@ -1,0 +1,80 @@
+"""A part of a portal read for a backfill: one course, one learner, or both, as strictly as all of it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from etl.errors import SourceUntrusted, UsageFault
+from etl.learnupon import pages
+from etl.learnupon.client import LearnUpon
+from etl.learnupon.reading import PortalRead, Progress, Reading, silent
+from etl.learnupon.workers import Job
+
+
+def read_scope(
+    client: LearnUpon,
+    folder: Path,
+    *,
+    course: int | None = None,
+    learner: str | None = None,
+    progress: Progress = silent,
+) -> PortalRead:
+    """Read the learners, courses and enrollments of a scope; paths and their enrollments only without `course`.
+
+    `learner` is LearnUpon's user id or an e-mail address; with it only that learner is read, else all are. With both,
+    the learner's enrollments of that course are kept. An unknown learner raises UsageFault, everything else is as in
+    `read_portal`.
+    """
+    reading = Reading(client, folder, progress)
+    listings: list[tuple[int, Job]] = [(1, reading.courses)]
+    if course is None:
+        listings.append((1, reading.paths))
+    reading.run(listings)
+    if learner is not None:
+        jobs = _of_learner(reading, _find(reading, learner), course)
+    else:
+        jobs = [(1, reading.users), *_of_courses(reading, course)]
+    client.rate.expect(len(jobs))
+    reading.run(jobs)
+    return reading.result()
+
+
+def _of_courses(reading: Reading, course: int | None) -> list[tuple[int, Job]]:
+    if course is None:
+        return reading.enrollment_jobs()
+    if course not in reading.enrolled:
+        reading.warnings.append(
+            f"course {course} is not listed in portal {reading.client.name}: only enrollments that outlived it "
+            "can be found"
+        )
+    return [(1, partial(reading.enrollments_by, "course_id", course, 1))]
+
+
+def _of_learner(reading: Reading, user: int, course: int | None) -> list[tuple[int, Job]]:
+    jobs: list[tuple[int, Job]] = [(1, partial(reading.enrollments_by, "user_id", user, 1, course))]
+    if course is None:
+        jobs.append((1, partial(reading.path_enrollments_by, "user_id", "user_id", user)))
+    return jobs
+
+
+def _find(reading: Reading, learner: str) -> int:
+    """Read the one learner meant, check that it is the one asked for, and return the user id."""
+    client, wanted = reading.client, learner.strip()
+    if wanted.isascii() and wanted.isdigit():
+        answer = client.read(pages.USERS, f"users/{int(wanted)}", {}, may_be_missing=True)
+    else:
+        answer = client.read(pages.USERS, "users/search", {"email": wanted}, may_be_missing=True)
+    if answer is None or not answer.rows:
+        raise UsageFault(
+            f"portal {client.name} has no such learner; give --learner a user id or e-mail address it lists"
+        )
+    batch = pages.USERS.batch(answer.rows, answer.where)
+    for user, email in zip(batch["user_id"].to_pylist(), batch["email"].to_pylist(), strict=True):
+        if wanted != str(user) and wanted.casefold() != (email or "").strip().casefold():
+            raise SourceUntrusted(f"{answer.where}: row {user} is of another learner: the filter was ignored")
+    users = set(batch["user_id"].to_pylist())
+    if len(users) > 1:
+        raise UsageFault(f"portal {client.name} has {len(users)} learners of that address; give --learner a user id")
+    reading.tables["users"].append(batch)
+    return int(users.pop())
