@@ -155,6 +155,14 @@ def test_knobs_and_ticks_work_over_http(door: Door) -> None:
     assert requests.get(f"{door.server.url}/__state", timeout=10).json()["academy"]["enrollments"] == 1
 
 
+def test_a_portal_can_change_its_id_over_http(door: Door) -> None:
+    """A pinned portal may turn out to be another one; over the back door too."""
+    tick = {"name": "change_portal", "portal": "academy", "portal_id": 999}
+    assert requests.post(f"{door.server.url}/__tick", json=tick, timeout=10).status_code == 200
+    assert door.ids("portals", "portals") == [999]
+    assert requests.post(f"{door.server.url}/__tick", json=tick | {"lock": 1}, timeout=10).status_code == 400
+
+
 def test_a_fault_can_drop_a_paging_header(door: Door) -> None:
     """Faults play on real answers: a header missing on one page only."""
     door.server.faults.add(Fault(match="GET .*/users", when="mid", drop_headers=["LU-Has-Next-Page"]))

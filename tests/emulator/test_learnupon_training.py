@@ -84,6 +84,14 @@ def test_an_enrollment_by_id_is_an_array(door: Door) -> None:
     assert [row["id"] for row in door.get(f"enrollments/{one}").json()["enrollments"]] == [one]
 
 
+def test_modules_of_an_enrollment(door: Door) -> None:
+    """An enrollment's modules have a title, a place, a status and dates (API documents, enrollments)."""
+    one = door.taken(1, status="completed")[0]
+    door.portal.courses[course_of(door, one)]["number_of_modules"] = 2
+    rows = door.get(f"enrollments/{one}/modules").json()["modules"]
+    assert [(row["sequence"], row["status"]) for row in rows] == [(1, "completed"), (2, "completed")]
+
+
 def test_versions_have_ids_of_their_own(door: Door) -> None:
     """A course version is found by its own id only, unless the portal finds all of a source (unknown: a knob)."""
     portal = door.portal

@@ -142,6 +142,8 @@ class LearnUponApp:
             return self._by_id(portal, head, int(tail[0]), query)
         if head == "portals" and len(tail) == 2 and tail[1] == "generate_keys":
             return catalog.generate_keys(self.store, portal, number(tail[0]))
+        if head == "enrollments" and len(tail) == 2 and tail[1] == "modules":
+            return training.modules(portal, number(tail[0]))
         routes: dict[str, Callable[[], Answer]] = {
             "users": lambda: people.users(portal, shelf, query),
             "users/search": lambda: people.user_search(portal, shelf, query),

@@ -26,8 +26,18 @@ def ticks_of(store: LearnUponStore) -> dict[str, Callable[..., Any]]:
     ticks["remove_rows"] = lambda portal, course_id, count=1: _remove_rows(store, portal, course_id, count)
     ticks["insert_rows"] = lambda portal, course_id, count=1: _insert_rows(store, portal, course_id, count)
     ticks["update_rows"] = lambda portal, course_id, count=1: _update_rows(store, portal, course_id, count)
+    ticks["change_portal"] = lambda portal, **values: _change_portal(store, portal, values)
     ticks["touch"] = store.touch
     return ticks
+
+
+def _change_portal(store: LearnUponStore, portal: str, values: dict[str, Any]) -> None:
+    """Change what a portal is called, its id, its key pair or its limits."""
+    known = ("portal_id", "title", "subdomain", "username", "password", "requests_per_minute", "requests_per_week")
+    for name, value in values.items():
+        if name not in known:
+            raise ValueError(f"a portal has no {name!r}; known: {', '.join(known)}")
+        setattr(store.portals[portal], name, value)
 
 
 def _rows_of(store: LearnUponStore, portal: str, course_id: int, count: int) -> list[int]:

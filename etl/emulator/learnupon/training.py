@@ -43,6 +43,17 @@ def enrollment(portal: Portal, one_id: int) -> Whole:
     return Whole({"enrollments": [dict(row)]}) if row is not None else gone(portal, "enrollments", one_id)
 
 
+def modules(portal: Portal, one_id: int) -> Whole:
+    """Modules of an enrollment, which follow it all at once here; the key of the list is assumed (API documents)."""
+    row = portal.enrollments.get(one_id)
+    if row is None:
+        return gone(portal, "modules", one_id)
+    course: Fields = portal.courses.get(row["course_id"]) or {}
+    kept = {key: row[key] for key in ("date_started", "date_completed", "date_lastaccessed", "status")}
+    places = range(1, int(course.get("number_of_modules", 1)) + 1)
+    return Whole({"modules": [{"id": one_id * 100 + n, "title": f"Module {n}", "sequence": n, **kept} for n in places]})
+
+
 def path_enrollment_search(portal: Portal, shelf: Shelf, query: Query) -> Listing:
     """Path enrollments under the key `enrollments` too; one of user_id, email, username, lp_id, lp_name is needed."""
     _need(query, (*PEOPLE, "lp_id", "lp_name"))
