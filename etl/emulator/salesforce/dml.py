@@ -2,93 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from etl.emulator.salesforce import ids, values
 from etl.emulator.salesforce.errors import RowError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from etl.emulator.salesforce.org import SalesforceOrg
-    from etl.emulator.salesforce.schema import Field, ObjectType
+    from etl.emulator.salesforce.schema import ObjectType
     from etl.emulator.salesforce.table import Row, Table
 
 
 @dataclass
-class Refusal:
-    """A rule that refuses records: of `object`, where every field of `match` has that value (after the write).
-
-    `error` is ``CODE:message`` (or the code alone); `times` is how often each record is refused before it
-    passes (None = always). It stands for locks, validation rules, triggers and full storage.
-    """
-
-    object: str
-    match: dict[str, Any]
-    error: str
-    times: int | None = None
-    operations: tuple[str, ...] = ("create", "update", "delete")
-
-    def __post_init__(self) -> None:
-        """Start with no record refused yet."""
-        self._hits: dict[str, int] = {}
-
-    def check(self, name: str, operation: str, row: Row) -> None:
-        """Raise RowError when the rule refuses this record now."""
-        if name != self.object or operation not in self.operations:
-            return
-        if any(row.get(field) != value for field, value in self.match.items()):
-            return
-        who = str(row.get("LU_Key__c") or row.get("Id") or sorted(row.items()))
-        seen = self._hits.get(who, 0)
-        if self.times is not None and seen >= self.times:
-            return
-        self._hits[who] = seen + 1
-        code, _, message = self.error.partition(":")
-        raise RowError(code, message or _MESSAGES.get(code, "refused"))
-
-
-_MESSAGES = {
-    "UNABLE_TO_LOCK_ROW": "unable to obtain exclusive access to this record",
-    "STORAGE_LIMIT_EXCEEDED": "storage limit exceeded",
-}
-
-
-def cell_reader(org: SalesforceOrg, field: Field) -> Callable[[str], Any]:
-    """Reader of a field's cells, references included: those are checked against the records."""
-    if field.type == "reference":
-        return lambda text: _reference(org, field, text)
-    if field.type == "id":
-        return str.strip
-    return values.reader(field)
-
-
-def _reference(org: SalesforceOrg, field: Field, text: str) -> str:
-    """An id of a live record of an allowed object (which code says what: assumed from the code's names)."""
-    text = text.strip()
-    found = ids.normal(text)
-    if found is None:
-        raise RowError("MALFORMED_ID", f"{field.label}: id value of incorrect type: {text}", field.name)
-    known = [org.tables[target] for target in field.reference_to if target in org.tables]
-    if all(found[:3] != table.kind.prefix for table in known):
-        raise RowError("FIELD_INTEGRITY_EXCEPTION", f"{field.label}: id value of incorrect type: {text}", field.name)
-    for table in known:
-        if found in table.rows:
-            return found
-        if found in table.bin:
-            raise RowError("ENTITY_IS_DELETED", "entity is deleted", field.name)
-    raise RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", field.name)
-
-
-@dataclass
 class Writer:
-    """Writes records in the name of one source; `record=False` keeps them out of the ledger."""
+    """Writes records in the name of one source; `record=False` keeps them out of the ledger.
+
+    With `hold` effects wait for `commit`, or are taken back by `roll_back`.
+    """
 
     org: SalesforceOrg
     source: str
     job_id: str | None = None
     record: bool = True
+    hold: bool = False
+    notes: list[dict[str, Any]] = field(default_factory=list)
+    undo: list[Callable[[], object]] = field(default_factory=list)
+
+    def commit(self) -> None:
+        """Put what was held into the ledger."""
+        for note in self.notes:
+            self.org.ledger.add(**note)
+        self.notes.clear()
+        self.undo.clear()
+
+    def roll_back(self) -> None:
+        """Take back everything since the last commit, newest first."""
+        for step in reversed(self.undo):
+            step()
+        self.notes.clear()
+        self.undo.clear()
 
     def create(self, table: Table, given: dict[str, Any]) -> str:
         """Make a record of stored values and return its id; RowError when a rule refuses it."""
@@ -104,6 +60,8 @@ class Writer:
         self._refuse(kind, "create", row)
         row = self._completed(table, row)
         table.put(row)
+        if self.hold:
+            self.undo.append(lambda: table.erase(row["Id"]))
         if self.record:
             self._note(kind, "create", row, {}, dict(given))
         return str(row["Id"])
@@ -121,7 +79,9 @@ class Writer:
         if self.org.refuse:
             self._refuse(kind, "update", {**row, **given})
         before = {name: row.get(name) for name in given}
-        table.change(row, {**given, **self._stamps()})
+        stamps = self._stamps()
+        self._save(table, row, [*given, *stamps, "Name"])
+        table.change(row, {**given, **stamps})
         self._name_person(table, row, given)
         if self.record:
             self._note(kind, "update", row, before, dict(given))
@@ -145,19 +105,22 @@ class Writer:
         """Delete live records that `check_delete` let pass; one look through the children for all of them."""
         gone = set(record_ids)
         children = [
-            (child, field, [row for row in child.rows.values() if row.get(field.name) in gone])
-            for child, field in self.org.referring(table.kind.name)
+            (child, by, [row for row in child.rows.values() if row.get(by.name) in gone])
+            for child, by in self.org.referring(table.kind.name)
         ]
-        if any(rows for _, field, rows in children if field.on_delete == "Restrict"):
+        if any(rows for _, by, rows in children if by.on_delete == "Restrict"):
             raise RowError("DELETE_FAILED", "Your attempt to delete could not be completed: other records refer to it")
-        after = Writer(self.org, "cascade", self.job_id, self.record)
-        for child, field, rows in children:
-            if field.on_delete == "Cascade":
+        after = Writer(self.org, "cascade", self.job_id, self.record, self.hold, self.notes, self.undo)
+        for child, by, rows in children:
+            if by.on_delete == "Cascade":
                 after.delete_many(child, [row["Id"] for row in rows if row["Id"] in child.rows])
             else:
-                after.clear_reference(child, field.name, rows)
+                after.clear_reference(child, by.name, rows)
         for record_id in gone:
+            self._save(table, table.rows[record_id], list(self._stamps()))
             row = table.drop(record_id)
+            if self.hold:
+                self.undo.append(partial(table.restore, record_id))
             row.update(self._stamps())
             if self.record:
                 self._note(table.kind, "delete", row, {**row, "IsDeleted": False}, {})
@@ -166,9 +129,16 @@ class Writer:
         """Empty a look-up whose target went away (or point it to another record), past all rules."""
         for row in rows:
             before = {name: row.get(name)}
+            self._save(table, row, [name, *self._stamps()])
             table.change(row, {name: to, **self._stamps()})
             if self.record:
                 self._note(table.kind, "update", row, before, {name: to})
+
+    def _save(self, table: Table, row: Row, names: list[str]) -> None:
+        """Remember how to take a change back."""
+        if self.hold:
+            before = {name: row.get(name) for name in names if name in table.kind.fields}
+            self.undo.append(lambda: table.change(row, before))
 
     def _completed(self, table: Table, row: Row) -> Row:
         now = self.org.now()
@@ -224,16 +194,20 @@ class Writer:
             one.check(kind.name, operation, row)
 
     def _note(self, kind: ObjectType, operation: str, row: Row, before: dict[str, Any], after: dict[str, Any]) -> None:
-        self.org.ledger.add(
-            source=self.source,
-            job_id=self.job_id,
-            object=kind.name,
-            operation=operation,
-            id=row["Id"],
-            key=row.get("LU_Key__c"),
-            before=before,
-            after=after,
-        )
+        note = {
+            "source": self.source,
+            "job_id": self.job_id,
+            "object": kind.name,
+            "operation": operation,
+            "id": row["Id"],
+            "key": row.get("LU_Key__c"),
+            "before": before,
+            "after": after,
+        }
+        if self.hold:
+            self.notes.append(note)
+        else:
+            self.org.ledger.add(**note)
 
 
 def _person_name(row: Row) -> str:

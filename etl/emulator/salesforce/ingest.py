@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from etl.emulator.salesforce.csvrows import CsvError, Rows, parse, quoted
 from etl.emulator.salesforce.dml import Writer
 from etl.emulator.salesforce.errors import RowError
-from etl.emulator.salesforce.ingest_plan import NULL, Plan, more_than_one, plan
+from etl.emulator.salesforce.ingest_plan import NULL, Plan, plan
+from etl.emulator.salesforce.inputs import more_than_one
 from etl.emulator.salesforce.jobs import Job, bad_job, bad_state
 
 if TYPE_CHECKING:

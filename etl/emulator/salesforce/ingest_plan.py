@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.emulator.salesforce import values
 from etl.emulator.salesforce.csvrows import CsvError
-from etl.emulator.salesforce.dml import cell_reader
-from etl.emulator.salesforce.errors import RowError
+from etl.emulator.salesforce.inputs import cell_reader, parent_by_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,22 +90,4 @@ def _parent_column(org: SalesforceOrg, table: Table, place: int, name: str) -> C
 
 def _parent_reader(parents: Table, field: Field) -> Callable[[str], Any]:
     convert = values.reader(field) if field.type != "id" else str.strip
-
-    def read(cell: str) -> str:
-        value = convert(cell)
-        found = parents.find(field.name, value)
-        if not found:
-            raise RowError(
-                "INVALID_FIELD",
-                f"Foreign key external ID: {value} not found for field {field.name} in entity {parents.kind.name}",
-            )
-        if len(found) > 1:
-            raise more_than_one(found)
-        return found[0]
-
-    return read
-
-
-def more_than_one(found: list[str]) -> RowError:
-    """An external id that is not unique found several records."""
-    return RowError("DUPLICATE_EXTERNAL_ID", f"more than one record found for external id field: [{', '.join(found)}]")
+    return lambda cell: parent_by_key(parents, field, convert(cell))

@@ -1,4 +1,5 @@
 """The emulated org: its objects, records, users, knobs and clock, for tests and seeds; HTTP is elsewhere."""
+# ruff: noqa: A002 - object and id are the words of Salesforce for them
 
 from __future__ import annotations
 
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from etl.emulator.ledger import Ledger
 from etl.emulator.salesforce import ids, values
-from etl.emulator.salesforce.dml import Refusal, Writer, cell_reader
+from etl.emulator.salesforce.dml import Writer
+from etl.emulator.salesforce.inputs import stored
 from etl.emulator.salesforce.objects import all_objects
-from etl.emulator.salesforce.sessions import Sessions
+from etl.emulator.salesforce.refusal import Refusal
+from etl.emulator.salesforce.sessions import USERNAME, Sessions
 from etl.emulator.salesforce.table import Row, Table
 
 if TYPE_CHECKING:
@@ -20,8 +23,6 @@ if TYPE_CHECKING:
     from etl.emulator.salesforce.schema import Field, ObjectType
 
 __all__ = ["Refusal", "SalesforceOrg"]
-
-USERNAME = "sync@example.com"
 
 
 def default_limits() -> dict[str, dict[str, int]]:
@@ -132,37 +133,37 @@ class SalesforceOrg:
         """Make the fixed access token valid again."""
         self.sessions.restore()
 
-    def insert(self, object_name: str, fields: dict[str, Any], *, record: bool = True, source: str = "seed") -> str:
+    def insert(self, object: str, fields: dict[str, Any], *, record: bool = True, source: str = "seed") -> str:
         """Make a record and return its id (18 characters); fields as in JSON. RowError when refused.
 
         A Contact or User without a required field gets an invented one.
         """
         with self.lock:
-            table = self.tables[object_name]
+            table = self.tables[object]
             given = {**self._person_defaults(table), **fields}
-            return Writer(self, source, record=record).create(table, self._stored(table, given))
+            return Writer(self, source, record=record).create(table, stored(self, table, given))
 
-    def update(self, object_name: str, record_id: str, fields: dict[str, Any], *, record: bool = True) -> None:
+    def update(self, object: str, id: str, fields: dict[str, Any], *, record: bool = True) -> None:
         """Change a record as a person would by hand; KeyError without it, RowError when refused."""
         with self.lock:
-            table = self.tables[object_name]
-            row = table.rows[table.id_of(record_id) or record_id]
-            Writer(self, "seed", record=record).update(table, row, self._stored(table, fields))
+            table = self.tables[object]
+            row = table.rows[table.id_of(id) or id]
+            Writer(self, "seed", record=record).update(table, row, stored(self, table, fields))
 
-    def delete(self, object_name: str, record_id: str, *, record: bool = True) -> None:
+    def delete(self, object: str, id: str, *, record: bool = True) -> None:
         """Delete a record softly, with its details; RowError when refused."""
         with self.lock:
-            table = self.tables[object_name]
-            found = table.id_of(record_id) or record_id
+            table = self.tables[object]
+            found = table.id_of(id) or id
             writer = Writer(self, "seed", record=record)
             writer.check_delete(table, found)
             writer.delete(table, found)
 
-    def undelete(self, object_name: str, record_id: str) -> None:
+    def undelete(self, object: str, id: str) -> None:
         """Take a record out of the recycle bin; KeyError when it is not there."""
         with self.lock:
-            table = self.tables[object_name]
-            table.restore(table.id_of(record_id) or record_id)
+            table = self.tables[object]
+            table.restore(table.id_of(id) or id)
 
     def merge_contacts(self, master_id: str, loser_id: str) -> None:
         """Merge: children move to the master, the loser is deleted and names its master in MasterRecordId."""
@@ -176,37 +177,37 @@ class SalesforceOrg:
             writer.delete(table, loser["Id"])
             table.bin[loser["Id"]]["MasterRecordId"] = master["Id"]
 
-    def rows(self, object_name: str, *, include_deleted: bool = False) -> list[Row]:
+    def rows(self, object: str, *, include_deleted: bool = False) -> list[Row]:
         """Copies of all records, with every field (null: None); finishes jobs that are due first."""
         self.settle()
         with self.lock:
-            table = self.tables[object_name]
+            table = self.tables[object]
             names = list(table.kind.fields)
             return [{name: row.get(name) for name in names} for row in table.everything(deleted=include_deleted)]
 
-    def get(self, object_name: str, record_id: str) -> Row | None:
+    def get(self, object: str, id: str) -> Row | None:
         """A copy of a live record with every field, None without it."""
         self.settle()
         with self.lock:
-            table = self.tables[object_name]
-            row = table.rows.get(table.id_of(record_id) or "")
+            table = self.tables[object]
+            row = table.rows.get(table.id_of(id) or "")
             return {name: row.get(name) for name in table.kind.fields} if row is not None else None
 
-    def find(self, object_name: str, **equals: Any) -> list[Row]:
+    def find(self, object: str, **equals: Any) -> list[Row]:
         """Copies of the live records whose fields have exactly these values."""
-        found = self.rows(object_name)
+        found = self.rows(object)
         return [row for row in found if all(row.get(name) == value for name, value in equals.items())]
 
-    def referring(self, object_name: str) -> Iterator[tuple[Table, Field]]:
+    def referring(self, object: str) -> Iterator[tuple[Table, Field]]:
         """Tables and their reference fields that point at this object (system fields aside)."""
         for table in self.tables.values():
             for field in table.kind.fields.values():
-                if object_name in field.reference_to and (field.custom or field.name == "AccountId"):
+                if object in field.reference_to and (field.custom or field.name == "AccountId"):
                     yield table, field
 
-    def table_of(self, record_id: str) -> Table | None:
+    def table_of(self, id: str) -> Table | None:
         """The table whose key prefix an id has."""
-        return next((one for one in self.tables.values() if one.kind.prefix == record_id[:3]), None)
+        return next((one for one in self.tables.values() if one.kind.prefix == id[:3]), None)
 
     def table(self, name: str) -> Table | None:
         """The table of an object, its name in any case."""
@@ -215,15 +216,6 @@ class SalesforceOrg:
             return found
         low = name.lower()
         return next((one for key, one in self.tables.items() if key.lower() == low), None)
-
-    def _stored(self, table: Table, fields: dict[str, Any]) -> dict[str, Any]:
-        stored = {}
-        for name, value in fields.items():
-            field = table.kind.fields[name]
-            text = values.from_json(field, value)
-            empty = False if field.type == "boolean" else None
-            stored[name] = empty if text is None else cell_reader(self, field)(text)
-        return stored
 
     def _person_defaults(self, table: Table) -> dict[str, Any]:
         if table.kind.name == "Contact":

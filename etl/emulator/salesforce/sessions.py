@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from etl.emulator.salesforce.org import SalesforceOrg
 
 CLIENT_ID = "3MVG9.emulated.consumer.key"
+USERNAME = "sync@example.com"
 CLIENT_SECRET = "emulated-consumer-secret"
 
 
@@ -19,7 +20,7 @@ class Sessions:
     """Access tokens in force, of the form ``{org_id}!...``, and registered apps.
 
     `clients`: consumer key -> secret. `certificates`: consumer key -> PEM (certificate or public key) for JWT.
-    `approved`: user names that may use an app by JWT.
+    `approved`: user names, in lower case, that may use an app by JWT.
     """
 
     def __init__(self, org: SalesforceOrg) -> None:
@@ -30,6 +31,7 @@ class Sessions:
         self.client_secret = CLIENT_SECRET
         self.clients: dict[str, str] = {CLIENT_ID: CLIENT_SECRET}
         self.certificates: dict[str, str] = {}
+        self.approved: set[str] = {USERNAME}
         self.calls_each: int | None = None
         self._calls: dict[str, int] = {self.fixed: 0}
         self._lock = threading.Lock()

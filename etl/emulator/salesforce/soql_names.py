@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etl.emulator.salesforce.errors import ApiError
+from etl.emulator.salesforce.schema import Field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from etl.emulator.salesforce.org import SalesforceOrg
-    from etl.emulator.salesforce.schema import Field, ObjectType
+    from etl.emulator.salesforce.schema import ObjectType
     from etl.emulator.salesforce.soql_parse import Select
     from etl.emulator.salesforce.table import Row, Table
 
@@ -29,6 +30,12 @@ class Path:
     field: Field
     get: Callable[[Row], Any]
     folded: bool
+    kinds: tuple[str, ...] = ()
+    steps: tuple[Callable[[Row], Any], ...] = ()
+
+    def ids(self, row: Row) -> list[str | None]:
+        """Ids of the parents on the way; None from where there is none."""
+        return [step(row) for step in self.steps]
 
     @property
     def name(self) -> str:
@@ -91,7 +98,10 @@ class Names:
         if field is None:
             raise no_column(last, kind)
         get = self._getter(parents, field)
-        return Path(tuple(parents), field, get, folded=not field.case_sensitive)
+        ident = Field("Id", "id")
+        steps = tuple(self._getter(parents[: place + 1], ident) for place in range(len(parents)))
+        kinds = tuple(self._target(parent) for parent in parents)
+        return Path(tuple(parents), field, get, not field.case_sensitive, kinds, steps)
 
     def _target(self, relation: Field) -> str:
         """The object behind a relationship; of several the last one counts (Owner: the user, assumed)."""

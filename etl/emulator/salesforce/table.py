@@ -81,6 +81,11 @@ class Table:
         self.bin[record_id] = row
         return row
 
+    def erase(self, record_id: str) -> None:
+        """Make a live record never have been."""
+        self.drop(record_id)
+        del self.bin[record_id]
+
     def restore(self, record_id: str) -> Row:
         """Take a record out of the recycle bin and return it."""
         row = self.bin.pop(record_id)
