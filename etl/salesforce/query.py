@@ -89,6 +89,7 @@ def _await(org: Org, job: str) -> int:
     deadline = org.clock.monotonic() + org.settings.job_timeout_minutes * 60
     state = "?"
     for wait in waits(org):
+        org.clock.sleep(wait)
         answer = org.json("GET", org.path(f"jobs/query/{job}"))
         state = str(answer.get("state"))
         if state == "JobComplete":
@@ -100,9 +101,8 @@ def _await(org: Org, job: str) -> int:
                     f"query job {job} failed: {said[:200]}; `learnupon-sync check` says what is lacking"
                 )
             raise Unavailable(f"query job {job} ended {state} {said[:200]}".rstrip() + "; nothing was written")
-        if org.clock.monotonic() + wait > deadline:
+        if org.clock.monotonic() >= deadline:
             break
-        org.clock.sleep(wait)
     raise Unavailable(f"query job {job} is still {state} after the time allowed; nothing was written, run again later")
 
 

@@ -1,0 +1,78 @@
+"""Jobs that earlier runs left behind: aborted, waited for, or noted, before anything new is read or written.
+
+A job that is still running would change Salesforce under the comparison; one that was never closed never runs. The
+next comparison is made against what Salesforce holds then, so a job's results need not be read again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any, Protocol
+
+from etl.errors import OutcomeUnknown
+from etl.salesforce.answers import Rejected
+from etl.salesforce.ingest import wait_for
+from etl.salesforce.joblist import RUNNING, abort, abort_lost, look
+from etl.salesforce.org import Org
+
+_log = logging.getLogger(__name__)
+
+
+class Journal(Protocol):
+    """The journal of an earlier run."""
+
+    def record(self, event: str, **facts: Any) -> None:
+        """Append an event."""
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events so far."""
+
+    def unfinished_jobs(self) -> list[str]:
+        """Return the ids of jobs that have no end recorded."""
+
+
+def adopt(org: Org, journals: Iterable[Journal]) -> list[str]:
+    """Bring the unfinished jobs of earlier runs to an end, and return a line for each, fit for the report.
+
+    Open jobs are aborted, running ones waited for. Raises OutcomeUnknown when one does not end in time.
+    """
+    return [line for journal in journals for line in _adopt(org, journal)]
+
+
+def _adopt(org: Org, journal: Journal) -> Iterator[str]:
+    for job in journal.unfinished_jobs():
+        try:
+            state = _end_of(org, job)
+        except Rejected as error:
+            if error.status != 404:
+                raise
+            state = "no longer known to Salesforce"
+        journal.record("job_adopted", job=job, state=state)
+        _log.info("job %s of an earlier run: %s", job, state)
+        yield f"job {job} of an earlier run: {state}"
+    lost = _lost_creation(journal.events())
+    if lost:
+        seconds = (org.clock.now() - datetime.fromisoformat(lost["at"])).total_seconds()
+        count = abort_lost(org, org.name(str(lost["object"])), str(lost["operation"]), max(seconds, 0.0))
+        journal.record("job_lost", object=lost["object"], operation=lost["operation"], aborted=count)
+        if count:
+            yield f"{count} jobs that an earlier run had begun to create: aborted"
+
+
+def _end_of(org: Org, job: str) -> str:
+    seen = look(org, job)
+    if seen.state == "Open":
+        return "aborted, nothing was written" if abort(org, job) else "left Open, it never runs"
+    if seen.state in RUNNING:
+        seen = wait_for(org, job, lambda why: OutcomeUnknown(f"job {job} of an earlier run: {why}; run again later"))
+    return f"{seen.state}, {max(seen.processed, 0)} rows processed, {max(seen.failed, 0)} failed"
+
+
+def _lost_creation(events: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the creation that a run was about to ask for when it died, if that is how the journal ends."""
+    last = next((event for event in reversed(events) if str(event.get("event", "")).startswith("job_")), None)
+    if last is None or last.get("event") != "job_creating" or not last.get("at"):
+        return None
+    return last

@@ -1,0 +1,180 @@
+"""The writer: a plan applied by Bulk jobs, parents first, deletes last; what became of every row is counted.
+
+It decides nothing: what is in the plan is sent, and nothing else. Rows refused for a lock or a hiccup of the platform
+are sent again, in smaller jobs, a bounded number of times.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from etl import frames
+from etl.errors import AccessRefused, OutcomeUnknown, QuotaSpent, Unavailable
+from etl.plan import EntityPlan
+from etl.salesforce.csvtext import read_back, subset
+from etl.salesforce.ingest import Ingest, Recorder, Upload
+from etl.salesforce.joblist import Job
+from etl.salesforce.org import Org
+from etl.salesforce.results import Outcome, read_outcome
+from etl.salesforce.rowfiles import delete_rows, moved_in, write_ids, write_rows
+from etl.salesforce.verdict import Verdict, judge, refused
+from etl.schema import ENTITIES, KEY
+
+_log = logging.getLogger(__name__)
+
+REFUSALS = pa.schema(
+    {"object": pa.string(), "key": pa.string(), "code": pa.string(), "message": pa.string(), "operation": pa.string()}
+)
+"""Rows that were not written, each with Salesforce's code and words; `key` is the record id for people and deletes."""
+HELD_BACK = "HELD_BACK"
+"""Code of a delete that was not sent, since the learner's row in the other object could not be written first."""
+NOT_AGAIN = "NOT_SENT_AGAIN"
+"""Code of a row that was refused in passing and not sent again, since the run stopped before."""
+_STOPPED = "refused for a passing reason; the run stopped before it could be sent again"
+_KEPT = "the learner's row in the other object was not written, so this one is kept"
+_ROUNDS = 3
+
+
+@dataclass
+class Written:
+    """What became of the rows of one object: their sum is the number of rows sent."""
+
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    """Rows to delete that had already been deleted by somebody are among them."""
+    refused: int = 0
+    unknown: int = 0
+
+
+class Load:
+    """Applies one plan. After an exception `written`, `refusals` and `jobs` tell how far it came."""
+
+    def __init__(self, org: Org, *, journal: Recorder, folder: Path) -> None:
+        """Use `folder` for the files that are uploaded; it is left to the caller to remove."""
+        self.org = org
+        self.folder = folder
+        self.journal = journal
+        self.written: dict[str, Written] = {}
+        self._ingest = Ingest(org, journal)
+        self._refused: list[pa.Table] = []
+        self._not_written: list[pa.Array] = []
+
+    @property
+    def jobs(self) -> list[str]:
+        """Ids of the jobs made, in order."""
+        return self._ingest.jobs
+
+    @property
+    def refusals(self) -> pd.DataFrame:
+        """Every refused row: object, key, code, message, operation."""
+        return frames.to_pandas(pa.concat_tables([REFUSALS.empty_table(), *self._refused]))
+
+    def apply(self, plan: Mapping[str, EntityPlan]) -> dict[str, Written]:
+        """Write a plan's rows and return what became of them, by local object name.
+
+        Raises OutcomeUnknown when a job's end is not seen, Unavailable, AccessRefused or QuotaSpent when Salesforce
+        stops answering; what follows in the plan is then not sent.
+        """
+        present = [plan[entity.name] for entity in ENTITIES if entity.name in plan]
+        self.written = {one.entity.name: Written() for one in present}
+        for one in present:
+            self._upsert(one)
+        for one in present:
+            self._delete(one)
+        return self.written
+
+    def _upsert(self, plan: EntityPlan) -> None:
+        entity = plan.entity
+        profile = entity.row == "profile"
+        if profile and plan.creates.rows:
+            raise ValueError(f"{entity.name} records are never created")
+        if not plan.creates.rows + plan.updates.rows:
+            return
+        operation, external_id = ("update", "") if profile else ("upsert", self.org.name(KEY))
+        for part in write_rows(self.org, plan, self.folder):
+            self._send(Upload(entity.name, operation, part, external_id), external_id or "Id")
+
+    def _delete(self, plan: EntityPlan) -> None:
+        if not plan.deletes.rows:
+            return
+        held = pa.concat_arrays([pa.array([], pa.string()), *self._not_written])
+        self._hold_back(plan, held)
+        for part in write_ids(self.org, plan.entity, delete_rows(plan, held), self.folder):
+            self._send(Upload(plan.entity.name, "delete", part), "Id")
+
+    def _hold_back(self, plan: EntityPlan, held: pa.Array) -> None:
+        for table in plan.deletes.batches():
+            ids = table.filter(moved_in(table, held))["Id"]
+            self._refuse(plan.entity.name, "delete", refused(ids, HELD_BACK, _KEPT))
+
+    def _send(self, first: Upload, key: str) -> None:
+        """Send one file, and again those of its rows that were refused in passing, in ever smaller jobs."""
+        upload = first
+        for turn in range(_ROUNDS + 1):
+            job, outcome = self._run(upload, key, turn)
+            verdict = judge(upload.operation, job, outcome, last=turn == _ROUNDS)
+            self._count(upload, verdict)
+            if job.state == "Aborted":
+                raise Unavailable(
+                    f"job {job.id} was aborted by someone else after {job.processed} of {upload.part.rows} rows; "
+                    "nothing is sent again in this run, run again later"
+                )
+            part = subset(upload.part, key, verdict.again, self.folder, f"{first.part.path.stem}-again{turn + 1}")
+            upload.part.path.unlink(missing_ok=True)
+            if part is None:
+                return
+            _log.info("%s: %d rows are sent again, round %d of %d", upload.object, part.rows, turn + 1, _ROUNDS)
+            self.org.clock.sleep(self.org.settings.poll_seconds * 2 ** (turn + 1))
+            upload = replace(first, part=part)
+
+    def _run(self, upload: Upload, key: str, turn: int) -> tuple[Job, Outcome]:
+        """Run one job and read what became of its rows; from the close on, an exception leaves them unknown."""
+        try:
+            job = self._ingest.run(upload)
+            try:
+                outcome = read_outcome(self.org, job, upload.part, key, self.folder)
+            except (Unavailable, AccessRefused, QuotaSpent) as error:
+                raise OutcomeUnknown(
+                    f"job {job.id} ended {job.state} with {job.failed} of {job.processed} rows failed, but which ones "
+                    f"is not known: {error}; nothing is sent again, the next run compares anew"
+                ) from error
+        except BaseException:
+            if self._ingest.closing:
+                self.written[upload.object].unknown += upload.part.rows
+            elif turn:
+                keys = read_back(upload.part.path, [key])[key]
+                self._refuse(upload.object, upload.operation, refused(keys, NOT_AGAIN, _STOPPED))
+            raise
+        self.journal.record(
+            "job_ended", job=job.id, state=job.state, written=outcome.written.num_rows, failed=outcome.failed.num_rows,
+            unprocessed=len(outcome.unprocessed), unknown=len(outcome.unknown),
+        )  # fmt: skip
+        return job, outcome
+
+    def _count(self, upload: Upload, verdict: Verdict) -> None:
+        counts = self.written[upload.object]
+        counts.created += verdict.created
+        counts.updated += verdict.updated
+        counts.deleted += verdict.deleted
+        counts.unknown += len(verdict.unknown)
+        if upload.operation != "delete":
+            self._not_written.append(verdict.not_written)
+        self._refuse(upload.object, upload.operation, verdict.refused)
+
+    def _refuse(self, name: str, operation: str, rows: pa.Table) -> None:
+        """Keep refused rows (key, code, message) for the report."""
+        if not rows.num_rows:
+            return
+        self.written[name].refused += rows.num_rows
+        facts = {"object": name, "operation": operation}
+        for column, value in facts.items():
+            rows = rows.append_column(column, pa.array([value] * rows.num_rows, pa.string()))
+        self._refused.append(rows.select(REFUSALS.names).cast(REFUSALS))
+        _log.warning("%s: %d rows refused (%s)", name, rows.num_rows, operation)
