@@ -22,13 +22,18 @@ _log = logging.getLogger("etl")
 _TWICE_S = 1.0
 
 
-def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
+def main(
+    argv: Sequence[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    commands: click.Command = group,
+) -> int:
     """Run the command line and return the exit code; nothing escapes but SystemExit of a command that asked for it."""
     logs = Logs()
     app = App(environ=os.environ if environ is None else environ, logs=logs)
     try:
         with _signals():
-            return _run(app, list(sys.argv[1:] if argv is None else argv))
+            return _run(app, commands, list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
         return _stopped(app, Interrupted(signal.SIGINT))
     except Exception as error:  # noqa: BLE001 -- the one place where every error becomes a line and a code
@@ -38,11 +43,11 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
         logs.close()
 
 
-def _run(app: App, argv: list[str]) -> int:
-    # not `group.main`: it ends the program with 1, which means refused rows here, when any pipe breaks
+def _run(app: App, commands: click.Command, argv: list[str]) -> int:
+    # not `commands.main`: it ends the program with 1, which means refused rows here, when any pipe breaks
     try:
-        with group.make_context("learnupon-sync", argv, obj=app) as context:
-            result = group.invoke(context)
+        with commands.make_context("learnupon-sync", argv, obj=app) as context:
+            result = commands.invoke(context)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.exceptions.NoArgsIsHelpError as error:

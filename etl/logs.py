@@ -88,7 +88,7 @@ def traceback_lines(error: BaseException) -> Iterator[str]:
         name = f"{type(one).__module__}.{type(one).__qualname__}"
         yield f"{name}: {one}" if isinstance(one, SyncError) else f"{name} (its message is withheld)"
         cause = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
-        if cause is not None:
+        if cause is not None and id(cause) not in seen:
             yield "caused by:" if one.__cause__ is not None else "while handling:"
         one = cause
 

@@ -87,7 +87,8 @@ class Progress:
             if self._quiet or now < self._next_line:
                 return
             self._next_line = now + LINE_EVERY_S
-        _log.info("%s", task)
+            line = str(task)
+        _log.info("%s", line)
 
 
 def _bar(stream: TextIO) -> Bar:

@@ -1,0 +1,131 @@
+"""The command line as a process: signals, readers that go away, disks that are full, and the emulator command."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from etl.__main__ import main
+from etl.config import load
+from etl.errors import Interrupted
+
+ROOT = Path(__file__).parents[2]
+SLEEPER = """
+import sys, time, click
+from etl.__main__ import main
+from etl.cli import global_options
+group = click.Group("learnupon-sync", params=list(global_options()))
+@group.command()
+@click.pass_obj
+def wait(app):
+    app.echo("ready")
+    try:
+        time.sleep(30)
+    finally:
+        time.sleep(float(sys.argv[1]))
+        app.echo("cleaned up")
+sys.exit(main(["wait"], commands=group))
+"""
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_stop_cleanly(signum: signal.Signals, code: int) -> None:
+    """SIGTERM and SIGINT run what must be tidied, say one line and end with 128 + their number; twins count once."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SLEEPER, "0.2"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signum)
+        time.sleep(0.05)
+        process.send_signal(signum)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (code, "cleaned up\n")
+    assert err == f"error: {Interrupted(signum)}\n"
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    """Who asks again a while later does not have to wait for the tidying."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SLEEPER, "20"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        time.sleep(1.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=5) == -signal.SIGTERM
+
+
+def test_signal_handlers_are_put_back() -> None:
+    """A program that calls main() keeps its own handlers."""
+    before = (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
+    main(["--version"], {})
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+ECHO = """
+import sys, click
+from etl.__main__ import main
+group = click.Group("x")
+@group.command()
+@click.pass_obj
+def talk(app):
+    for i in range(20000):
+        app.echo("line %d" % i)
+sys.exit(main(["talk"], commands=group))
+"""
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    """`learnupon-sync runs | head -1` ends with 0 and without a traceback."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ECHO], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_standard_output_on_a_full_disk_is_74() -> None:
+    """A result that could not be written must not look like success."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", ECHO],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+    assert done.returncode == 74
+    assert done.stderr == "error: standard output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_the_emulator_command_says_one_json_line_and_ends_at_a_signal(signum: signal.Signals) -> None:
+    """One line on standard output once both answer, with a configuration that loads; then it ends with 0 in 10 s."""
+    command = [sys.executable, "-m", "etl", "emulator", "--learners", "3", "--seed", "7"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        settings = load(Path(told["config"]), {})
+        process.send_signal(signum)
+        rest = process.stdout.read()
+        assert process.wait(timeout=10) == 0
+    assert rest == ""
+    assert set(told) == {"portals", "salesforce", "config"}
+    assert [portal.url for portal in settings.portals] == [portal["url"] for portal in told["portals"]]
+    assert settings.salesforce.org_id == told["salesforce"]["org_id"]
+    assert not Path(told["config"]).exists()
