@@ -1,0 +1,204 @@
+"""What starts the sync at night: valid for Kubernetes and cron, in step with the program's exit codes and settings."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from etl import errors
+from etl.config import load
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "cron" / "kubernetes"
+JOBS = ("cronjob.yaml", "backfill-job.yaml")
+AGAIN = {65, 69, 74, 75, 130, 143}
+"""Exit codes after which the same run may succeed."""
+
+
+def manifest(name: str) -> dict[str, Any]:
+    """Return the one document of a manifest."""
+    (document,) = yaml.safe_load_all((FOLDER / name).read_text(encoding="utf-8"))
+    assert isinstance(document, dict)
+    return document
+
+
+def job_spec(name: str) -> dict[str, Any]:
+    """Return the specification of a Job, or of the Jobs a CronJob makes."""
+    spec: dict[str, Any] = manifest(name)["spec"]
+    return spec["jobTemplate"]["spec"] if "jobTemplate" in spec else spec
+
+
+def pod(name: str) -> dict[str, Any]:
+    """Return the specification of a Job's pod."""
+    spec: dict[str, Any] = job_spec(name)["template"]["spec"]
+    return spec
+
+
+def exit_codes() -> set[int]:
+    """Return every exit code of the program, from the exceptions themselves and the results beside them."""
+
+    def classes(parent: type[errors.SyncError]) -> Iterator[type[errors.SyncError]]:
+        for child in parent.__subclasses__():
+            yield child
+            yield from classes(child)
+
+    of_errors = {error.exit_code for error in classes(errors.SyncError)}
+    return of_errors | {errors.ROWS_REFUSED, errors.CHANGES_PLANNED, errors.BUG, 130, 143}
+
+
+def policy(name: str) -> dict[str, set[int]]:
+    """Return the exit codes a Job's failure policy names, by action."""
+    rules = job_spec(name)["podFailurePolicy"]["rules"]
+    return {rule["action"]: set(rule["onExitCodes"]["values"]) for rule in rules if "onExitCodes" in rule}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.yaml") if path.stem != "kustomization"))
+def test_the_manifests_are_valid(name: str) -> None:
+    """Each manifest agrees with the schema that Kubernetes publishes, unknown keys refused."""
+    kubernetes_validate.validate(manifest(name), kubernetes_validate.latest_version(), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("timezone", "Etc/UTC"), ("startingDeadlineSeconds", "soon"), ("jobTemplate", {"spec": {}})]
+)
+def test_the_validation_sees_faults(key: str, value: object) -> None:
+    """A misspelt key, a wrong type and a missing part are each refused, so the test above can fail."""
+    broken = manifest("cronjob.yaml")
+    broken["spec"][key] = value
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_kustomize_names_files_that_exist() -> None:
+    """The kustomization lists the manifests of the nightly run, and each exists."""
+    resources = manifest("kustomization.yaml")["resources"]
+    assert "cronjob.yaml" in resources
+    assert [name for name in resources if not (FOLDER / name).is_file()] == []
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_every_exit_code_has_its_answer(name: str) -> None:
+    """Each exit code of the program but 0 is named once: tried again where that may help, else failed at once."""
+    found = policy(name)
+    assert found["Count"] & found["FailJob"] == set()
+    assert found["Count"] == AGAIN | {137}
+    assert found["FailJob"] == exit_codes() - AGAIN
+    first = job_spec(name)["podFailurePolicy"]["rules"][0]
+    assert (first["action"], first["onPodConditions"][0]["type"]) == ("Ignore", "DisruptionTarget")
+    named = {rule["onExitCodes"]["containerName"] for rule in job_spec(name)["podFailurePolicy"]["rules"][1:]}
+    assert named == {pod(name)["containers"][0]["name"]}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_the_pod_has_no_right_it_does_not_need(name: str) -> None:
+    """No root, no token, no capability, no writing to its own files, and memory that is reserved in full."""
+    spec, (container,) = pod(name), pod(name)["containers"]
+    assert spec["restartPolicy"] == "Never"
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] > 0
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["resources"]["requests"]["memory"] == container["resources"]["limits"]["memory"] == "2Gi"
+    mounted = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in spec["volumes"]}
+
+
+def test_the_nightly_run_ends_before_the_next_one() -> None:
+    """One zone, no overlap, a start that may be late but not a day late, and an end well before the next start."""
+    spec = manifest("cronjob.yaml")["spec"]
+    assert (spec["timeZone"], spec["concurrencyPolicy"]) == ("Etc/UTC", "Forbid")
+    assert spec["startingDeadlineSeconds"] + job_spec("cronjob.yaml")["activeDeadlineSeconds"] < 24 * 3600
+
+
+def test_the_configuration_in_the_cluster_loads(tmp_path: Path) -> None:
+    """The ConfigMap's configuration is one the program takes, and its secrets are the keys the README puts in place."""
+    asked: list[Path] = []
+
+    def read_file(path: Path) -> str:
+        asked.append(path)
+        return "invented"
+
+    (tmp_path / "c.yaml").write_text(manifest("configmap.yaml")["data"]["learnupon-sync.yaml"], encoding="utf-8")
+    settings = load(tmp_path / "c.yaml", {}, read_file=read_file)
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod("cronjob.yaml")["containers"][0]["volumeMounts"]}
+    assert {str(path.parent) for path in asked} == {mounts["secrets"]}
+    told = re.findall(r"--from-file=(\S+)", (ROOT / "cron" / "README.md").read_text(encoding="utf-8"))
+    assert sorted(path.name for path in asked) == sorted(told)
+    assert str(settings.state_dir) == mounts["state"]
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_the_secrets_are_not_for_everybody(name: str) -> None:
+    """Secret files are readable by the pod's group only: the program refuses those that everybody can read."""
+    (secret,) = [volume["secret"] for volume in pod(name)["volumes"] if "secret" in volume]
+    assert secret["defaultMode"] & 0o007 == 0
+    assert pod(name)["securityContext"]["fsGroup"] == pod(name)["securityContext"]["runAsGroup"]
+
+
+def accepted(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """Give the arguments to the program with --help at the end: it parses them all and does nothing."""
+    command = [sys.executable, "-m", "etl", *arguments, "--help"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_the_arguments_are_the_programs(name: str) -> None:
+    """Every argument in a manifest is one the command line knows, and the configuration is where it is mounted."""
+    (container,) = pod(name)["containers"]
+    done = accepted(container["args"])
+    assert done.returncode == 0, done.stderr
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert Path(container["args"][1]).parent == Path(mounts["config"])
+    assert Path(container["args"][1]).name in manifest("configmap.yaml")["data"]
+
+
+def crontab() -> tuple[dict[str, str], list[list[str]]]:
+    """Return the variables and the lines of the crontab, each line as its five fields and the command."""
+    text = (ROOT / "cron" / "learnupon-sync.cron").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    variables = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
+    return variables, [line.split(None, 5) for line in lines if not re.match(r"[A-Z_]+=", line)]
+
+
+def test_the_crontab_line_runs_the_program() -> None:
+    """One line: a time of day in a named zone, a time limit, quiet, and arguments that the program knows."""
+    variables, (line,) = crontab()
+    assert {"MAILTO", "CRON_TZ", "TZ"} <= variables.keys()
+    minute, hour, *days = line[:5]
+    assert (int(minute) < 60, int(hour) < 24, days) == (True, True, ["*", "*", "*"])
+    assert "%" not in line[5]  # cron would turn it into a line end
+    words = shlex.split(line[5])
+    assert words[:3] == ["cd", "/opt/learnupon-sync", "&&"]
+    assert words[words.index("timeout") + 1] == "--signal=TERM"
+    program = words[words.index("etl") + 1 : words.index(">/dev/null")]
+    assert "-q" in program
+    assert accepted(program).returncode == 0
+
+
+def test_the_image_is_made_of_what_exists() -> None:
+    """The Dockerfile copies files that exist and pass its ignore list, requires hashes, and leaves root."""
+    text = (FOLDER / "Dockerfile").read_text(encoding="utf-8")
+    sources = [
+        words[1] for words in map(str.split, text.splitlines()) if words[:1] == ["COPY"] and "--" not in words[1]
+    ]
+    allowed = (FOLDER / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    assert sources == ["requirements.lock", "etl"]
+    assert all((ROOT / source).exists() and f"!{source}" in allowed for source in sources)
+    assert "--require-hashes" in text
+    user = re.findall(r"^USER (\d+):", text, re.MULTILINE)
+    assert user == [str(pod("cronjob.yaml")["securityContext"]["runAsUser"])]
+    assert 'ENTRYPOINT ["python", "-m", "etl"]' in text
