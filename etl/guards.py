@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-
-class Limits(Protocol):
-    """The `guards` section of the configuration."""
-
-    min_rows: int
-    max_deletes: int
-    max_delete_percent: float
-    max_update_percent: float
-    max_confirmations: int
-    max_source_shrink_percent: float
+from etl.config.models import GuardSettings
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ def percent(part: int, whole: int) -> float:
     return round(100.0 * part / whole, 2) if whole else 0.0
 
 
-def source_shrink(held: Mapping[str, tuple[int, int]], limits: Limits) -> Reading:
+def source_shrink(held: Mapping[str, tuple[int, int]], limits: GuardSettings) -> Reading:
     """Read the guard on a listing that lost rows: `held` maps a place to (rows held, rows of them not listed)."""
     worst = _worst(((where, missing, rows) for where, (rows, missing) in held.items()), limits.min_rows)
     limit = limits.max_source_shrink_percent
@@ -67,7 +57,7 @@ def _worst(parts: Iterable[tuple[str, int, int]], min_rows: int) -> tuple[str, f
     return max(measured, key=lambda pair: pair[1], default=("", 0.0))
 
 
-def writes(loads: Mapping[str, Load], limits: Limits, allowed: Allowed) -> list[Reading]:
+def writes(loads: Mapping[str, Load], limits: GuardSettings, allowed: Allowed) -> list[Reading]:
     """Read the guards on deletes and updates of a plan; `loads` maps an object to what would be done to it."""
     deletes = sum(load.deletes for load in loads.values())
     updates = sum(load.updates for load in loads.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,6 +51,15 @@ class Park:
         self._files.append(path)
         self._waiting = []
         self._waiting_rows = 0
+
+    def save(self) -> None:
+        """Bring rows that still wait in memory to the disk, and see that all files are on it."""
+        with self._lock:
+            if self._waiting:
+                self._flush()
+            for path in self._files:
+                with _disk(path), path.open("rb") as file:
+                    os.fsync(file.fileno())
 
     def batches(self) -> Iterator[pa.Table]:
         """Give the rows file by file, in no promised order."""

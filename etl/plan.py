@@ -113,6 +113,12 @@ class Plan:
         """Return what the guards count, by object."""
         return {name: plan.load for name, plan in self.entities.items()}
 
+    def save(self) -> None:
+        """Bring the plan, and with it the rows as they were before, to the disk: before the first write."""
+        for plan in self.entities.values():
+            for park in (plan.creates, plan.updates, plan.before, plan.deletes):
+                park.save()
+
     @property
     def tripped(self) -> list[Reading]:
         """Return the guards that stop this plan."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from etl import decide, frames, keys
+from etl.config.models import RulesSettings
 from etl.normalise import Shapes
 from etl.park import Park
 from etl.schema import (
@@ -33,14 +34,12 @@ SIDES: dict[Row, tuple[Entity, Entity]] = {
     "path": (CONTACT_PATH, USER_PATH),
 }
 _ROWS_PER_PARTITION = 400_000
-
-
-class Rules(Protocol):
-    """The `rules` section of the configuration."""
-
-    finished_statuses: Sequence[str]
-    path_done_statuses: Sequence[str]
-    status_labels: Mapping[str, str]
+_OBJECTS: dict[str, tuple[Entity, ...]] = {
+    "member": (MEMBERSHIP,),
+    "enrollment": SIDES["enrollment"],
+    "path": SIDES["path"],
+}
+_PLURAL = {"member": "learners", "enrollment": "enrollments", "path": "path enrollments"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Inputs:
     profiles: Mapping[str, pd.DataFrame]
     """Contact and User: people with a LearnUpon id and people newly referred to; empty if profiles are left alone."""
     shapes: Mapping[str, Shapes]
-    rules: Rules
+    rules: RulesSettings
     gone: Mapping[str, frozenset[int]]
     """Codes that LearnUpon, asked by id, said are gone: `member`, `enrollment`, `path`."""
     with_profiles: bool = True
@@ -123,22 +122,20 @@ def row_questions(inputs: Inputs, row: Row) -> pd.Series:
     return asked_codes
 
 
-def shrink(
-    inputs: Inputs, members: pd.Series, asked: Mapping[Row, pd.Series], names: Sequence[str]
+def missing_rows(
+    missing: Mapping[str, pd.Series],
+    held: Mapping[str, Park],
+    portal_ids: Sequence[int],
+    names: Sequence[str],
 ) -> dict[str, tuple[int, int]]:
-    """Return, by portal and kind, how many rows Salesforce holds unflagged and how many of them are not listed."""
-    missing: dict[str, pd.Series] = {"member": members, **{str(row): codes for row, codes in asked.items()}}
-    entities: dict[str, tuple[Entity, ...]] = {
-        "member": (MEMBERSHIP,),
-        **{str(row): pair for row, pair in SIDES.items()},
-    }
+    """Return, by kind (`member` or a Row) and portal, how many rows Salesforce holds unflagged and how many of them are not listed."""
     found: dict[str, tuple[int, int]] = {}
     for row, codes in missing.items():
         lacking = keys.places(codes).value_counts()
+        entities = _OBJECTS[row]
         for place, name in enumerate(names):
-            held = sum(_unflagged(inputs.held[entity.name], inputs.portal_ids[place]) for entity in entities[row])
-            what = {"member": "learners", "enrollment": "enrollments", "path": "path enrollments"}[row]
-            found[f"{what} of {name}"] = (held, int(lacking.get(place, 0)))
+            rows = sum(_unflagged(held[entity.name], portal_ids[place]) for entity in entities)
+            found[f"{_PLURAL[row]} of {name}"] = (rows, int(lacking.get(place, 0)))
     return found
 
 

@@ -1,0 +1,58 @@
+"""A run, told from beginning to end: read both sides, plan, guard, write, read back; the steps live in `etl.stages`.
+
+Two sentences must always be true: running it twice changes nothing the second time; dying anywhere and running again
+ends in the same place. Nothing is written before both reads are complete and verified and the guards have passed.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from etl import planning
+from etl.errors import OK, ROWS_REFUSED
+from etl.salesforce.load import Load
+from etl.stages import account, target
+from etl.stages.extract import Portals
+from etl.stages.job import Job
+from etl.stages.judge import guard, judge
+from etl.stages.readback import read_back
+from etl.state import RunDir
+
+
+def run(job: Job, folder: RunDir, record: account.Record) -> int:
+    """Carry out one job and return its exit code: 0 when Salesforce agrees with LearnUpon, 1 when rows were refused.
+
+    Everything learnt on the way goes into `record`, which becomes the report whether or not this returns. Raises a
+    SyncError for every stop.
+    """
+    org = target.connect(job)
+    record.follow(org)
+    shapes = target.shapes_of(org)
+    target.end_earlier_jobs(org, job)
+
+    portals = Portals(job)
+    record.follow_portals(portals)
+    portals.check()
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(target.read_held, org, job, folder.work / "salesforce")
+        reads = portals.read(folder.work / "learnupon")
+        held = holding.result()
+    record.read(reads)
+
+    inputs, source_guards = judge(job, org, portals, reads, held, shapes)
+    record.matched(inputs.learners)
+    plan = planning.build(inputs, folder.folder("plan"), portals.warnings)
+    plan.guards = guard(job, plan, source_guards)
+    record.planned(plan)
+    if not job.writes:
+        return OK
+    account.stop_if_tripped(plan)
+
+    plan.save()
+    load = Load(org, journal=folder.journal, folder=folder.work)
+    try:
+        load.apply(plan.entities)
+    finally:
+        record.wrote(load)
+    record.read_back(read_back(org, plan.entities, load.refusals, shapes, job.portal_ids, folder.work / "readback"))
+    return ROWS_REFUSED if record.has_refusals else OK

@@ -1,0 +1,148 @@
+"""The record of a run as it goes: what was read, planned and written becomes the report, whatever stops the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from etl import guards, keys
+from etl.errors import GuardTripped
+from etl.learnupon import PortalRead
+from etl.plan import Plan
+from etl.report.model import GuardLine, ObjectCounts, PortalLine, Report, stamp
+from etl.report.samples import sample_changes
+from etl.salesforce.load import Load
+from etl.salesforce.org import Org
+from etl.stages.extract import Portals
+from etl.stages.job import Job
+
+COLUMNS = ["object", "key", "operation", "code", "message"]
+_NAMES = ["user_id", "sf_contact_id", "sf_user_id", "first_name", "last_name", "email"]
+
+
+class Record:
+    """What is known of a run so far."""
+
+    def __init__(self, job: Job, run_id: str) -> None:
+        """Begin with nothing but the portals' names."""
+        self._job = job
+        self._org: Org | None = None
+        self._portals: Portals | None = None
+        self.plan = Plan({}, pd.DataFrame({"object": [], "key": [], "reason": []}, dtype="string[pyarrow]"))
+        self.refused = pd.DataFrame({name: [] for name in COLUMNS}, dtype="string[pyarrow]")
+        """Rows Salesforce refused, or that were not there when read back."""
+        self.unmatched: list[tuple[str, pd.DataFrame]] = []
+        self.show_names = job.settings.report.show_names
+        allowed = {"allow_deletes": job.allowed.deletes, "allow_updates": job.allowed.updates}
+        self.report = Report(
+            run_id=run_id,
+            command=job.command,
+            dry_run=not job.writes,
+            started_at=job.clock.now(),
+            portals=[PortalLine(portal.name, portal.portal_id) for portal in job.portals],
+            overrides={name: rows for name, rows in allowed.items() if rows is not None},
+            show_values=job.show_values,
+        )
+
+    def follow(self, org: Org) -> None:
+        """Count this org's requests from now on, and name it."""
+        self._org = org
+        self.report.org_id = org.org_id
+
+    def follow_portals(self, portals: Portals) -> None:
+        """Count these portals' requests from now on."""
+        self._portals = portals
+
+    def count_calls(self) -> None:
+        """Bring the numbers of requests up to date."""
+        self.report.api_calls = {
+            "learnupon": self._portals.calls if self._portals else 0,
+            "salesforce": self._org.calls if self._org else 0,
+        }
+
+    def read(self, reads: Sequence[PortalRead]) -> None:
+        """Note that these portals were read completely."""
+        for line, portal in zip(self.report.portals, reads, strict=True):
+            line.learners = len(portal.users)
+            line.complete = True
+
+    def matched(self, learners: pd.DataFrame) -> None:
+        """Note who is matched and who is not, and why."""
+        place = keys.places(learners["learner"])
+        for number, line in enumerate(self.report.portals):
+            mine = learners[place == number]
+            line.learners = len(mine)
+            line.matched = int(mine["side"].notna().sum())
+            line.unmatched = line.learners - line.matched
+            self.unmatched.append((line.name, mine.loc[mine["reason"].notna(), [*_NAMES, "reason"]]))
+        reasons = learners["reason"].dropna().value_counts()
+        self.report.unmatched_reasons = {str(reason): int(number) for reason, number in reasons.items()}
+
+    def planned(self, plan: Plan) -> None:
+        """Note the plan: counts, guards, warnings, a sample."""
+        self.plan = plan
+        self.report.warnings = list(plan.warnings)
+        self.report.guards = [
+            GuardLine(one.name, one.value, one.limit, one.tripped, one.overridden, one.where) for one in plan.guards
+        ]
+        self.report.objects = {name: ObjectCounts(**vars(part.counts)) for name, part in plan.entities.items()}
+        self.report.samples = sample_changes(plan.entities)
+        self._count_refusals()
+
+    def wrote(self, load: Load) -> None:
+        """Note what became of the writes."""
+        for name, written in load.written.items():
+            for what, rows in vars(written).items():
+                setattr(self.report.objects[name], what, rows)
+        self.report.jobs = list(load.jobs)
+        self.refused = load.refusals[COLUMNS]
+        self._count_refusals()
+
+    def read_back(self, unlike: pd.DataFrame) -> None:
+        """Note the rows that were not there as they had been written."""
+        self.refused = pd.concat([self.refused, unlike], ignore_index=True)
+        if len(unlike):
+            self.report.warnings.append(
+                f"{len(unlike):,} rows were not in Salesforce as they had been written when read back; see refused.csv"
+            )
+        self._count_refusals()
+
+    def _count_refusals(self) -> None:
+        codes = self.refused["code"].value_counts().to_dict()
+        if len(self.plan.rejected):
+            codes["rejected"] = len(self.plan.rejected)
+        self.report.refused_reasons = {str(code): int(rows) for code, rows in codes.items()}
+
+    @property
+    def has_refusals(self) -> bool:
+        """Return whether any row was refused by Salesforce, or rejected before it was sent."""
+        return bool(self.report.refused_reasons)
+
+    def end(self, exit_code: int, outcome: str, error: str = "") -> Report:
+        """Close the record: how the run ended, and when."""
+        self.count_calls()
+        self.report.exit_code = exit_code
+        self.report.outcome = outcome
+        self.report.error = error
+        self.report.finished_at = self._job.clock.now()
+        return self.report
+
+    @property
+    def began(self) -> str:
+        """Return when the run began, as text."""
+        return stamp(self.report.started_at) or ""
+
+
+def stop_if_tripped(plan: Plan) -> None:
+    """Raise GuardTripped, with every tripped guard's numbers and what to do, before anything is written."""
+    if not plan.tripped:
+        return
+    deletes = sum(load.deletes for load in plan.loads.values())
+    updates = sum(load.updates for load in plan.loads.values())
+    lines = [
+        f"{one.name}: {one.value:g} is over {one.limit:g}{f' ({one.where})' if one.where else ''}; "
+        f"{guards.remedy(one, deletes, updates)}"
+        for one in plan.tripped
+    ]
+    raise GuardTripped("nothing was written: " + "; ".join(lines))

@@ -1,0 +1,96 @@
+"""Reads all portals of a run at once, and asks LearnUpon about single rows; what answers mean is decided elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+
+from etl import frames, keys
+from etl.learnupon import LearnUpon, PortalRead, check_portal, confirm, read_portal, read_scope
+from etl.stages.job import Job
+
+Kind = Literal["member", "enrollment", "path"]
+_ENDPOINT: dict[Kind, Literal["users", "enrollments", "path_enrollments"]] = {
+    "member": "users",
+    "enrollment": "enrollments",
+    "path": "path_enrollments",
+}
+
+
+class Portals:
+    """The LearnUpon side of a run: one client a portal."""
+
+    def __init__(self, job: Job) -> None:
+        """Make the clients; nothing is sent yet."""
+        self._job = job
+        self._clients = [LearnUpon(portal, clock=job.clock, random=job.random) for portal in job.portals]
+        self.warnings: list[str] = []
+
+    @property
+    def calls(self) -> int:
+        """Return how many requests were sent to all portals."""
+        return sum(client.calls for client in self._clients)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients:
+            client.close()
+
+    def check(self) -> None:
+        """See that each portal is the pinned one, before anything else is asked of it."""
+        for client in self._clients:
+            self.warnings.extend(check_portal(client))
+
+    def read(self, folder: Path) -> list[PortalRead]:
+        """Read every portal completely, or raise: nothing may be concluded from a part."""
+        with ThreadPoolExecutor(len(self._clients)) as pool:
+            reads = list(pool.map(lambda place: self._read(place, folder / str(place)), range(len(self._clients))))
+        for read in reads:
+            self.warnings.extend(read.warnings)
+        return reads
+
+    def _read(self, place: int, folder: Path) -> PortalRead:
+        client, job = self._clients[place], self._job
+        task = job.progress.task(f"pages of {job.portals[place].name}")
+        if job.backfill is None:
+            return read_portal(client, folder, progress=task.update)
+        scope = job.backfill
+        return read_scope(client, folder, course=scope.course, learner=scope.learner, progress=task.update)
+
+    def ask(self, kind: Kind, codes: pd.Series, reads: list[PortalRead]) -> frozenset[int]:
+        """Ask about rows by id; live ones join the reads, the codes of those that are gone are returned."""
+        gone: set[int] = set()
+        for place, ids in _by_place(codes).items():
+            answer = confirm(self._clients[place], _ENDPOINT[kind], ids)
+            gone.update((pd.Series(sorted(answer.gone), dtype="int64") + place * keys.PLACE).tolist())
+            if answer.alive.num_rows:
+                reads[place] = joined(reads[place], kind, answer.alive)
+        return frozenset(gone)
+
+
+def _by_place(codes: pd.Series) -> Mapping[int, list[int]]:
+    places = keys.places(codes)
+    return {int(place): keys.lu_ids(codes[places == place]).tolist() for place in sorted(places.unique())}
+
+
+def joined(read: PortalRead, kind: Kind, alive: pa.Table) -> PortalRead:
+    """Return a read with rows that the listing lacked but LearnUpon has."""
+    if kind == "member":
+        return replace(read, users=pd.concat([read.users, frames.to_pandas(alive)], ignore_index=True))
+    (read.enrollments if kind == "enrollment" else read.path_enrollments).append(alive)
+    return read
+
+
+def coded_courses(reads: Iterable[PortalRead]) -> pd.DataFrame:
+    """Return the courses of paths of all portals: place, path (code), course_id, course_source_id."""
+    parts = [
+        read.path_courses.assign(place=place, path=keys.codes(place, read.path_courses["path_id"]))
+        for place, read in enumerate(reads)
+    ]
+    return pd.concat(parts, ignore_index=True)

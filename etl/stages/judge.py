@@ -1,0 +1,118 @@
+"""From two reads to the plan's inputs: missing learners asked about, all matched, missing rows asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from etl import guards, situation
+from etl.config import GuardSettings
+from etl.guards import Reading
+from etl.learnupon import PortalRead
+from etl.normalise import Shapes
+from etl.plan import Plan
+from etl.salesforce.org import Org
+from etl.schema import MEMBERSHIP
+from etl.situation import Inputs, Row, Scope
+from etl.stages.extract import Kind, Portals, coded_courses
+from etl.stages.job import Backfill, Job
+from etl.stages.people import Matched, match_learners
+from etl.stages.target import Held
+
+_ROWS: tuple[Row, Row] = ("enrollment", "path")
+
+
+def judge(
+    job: Job, org: Org, portals: Portals, reads: list[PortalRead], held: Held, shapes: Mapping[str, Shapes]
+) -> tuple[Inputs, list[Reading]]:
+    """Return the plan's inputs and what the guards on the source read.
+
+    Rows missing from a listing are asked about by id, at most `guards.max_confirmations` of them; live ones join the
+    reads. When the source has shrunk too much nobody is asked: the run stops anyway, or only shows its plan.
+    """
+    questions = _Questions(job, portals, reads)
+    learners = situation.learners_of([read.users for read in reads])
+    if job.backfill:
+        matched = match_learners(org, learners, held.profiles, job.settings.matching)
+        return _inputs(job, reads, held, shapes, matched, {}), []
+    members = situation.member_questions(learners, held.rows[MEMBERSHIP.name], job.portal_ids)
+    names = [portal.name for portal in job.portals]
+    lost = situation.missing_rows({"member": members}, held.rows, job.portal_ids, names)
+    if not guards.source_shrink(lost, job.settings.guards).tripped:
+        questions.ask("member", members)
+        learners = situation.learners_of([read.users for read in reads])
+    matched = match_learners(org, learners, held.profiles, job.settings.matching)
+    inputs = _inputs(job, reads, held, shapes, matched, questions.gone)
+    asked = {row: situation.row_questions(inputs, row) for row in _ROWS}
+    lost |= situation.missing_rows({row: asked[row] for row in _ROWS}, held.rows, job.portal_ids, names)
+    shrink = guards.source_shrink(lost, job.settings.guards)
+    if not shrink.tripped:
+        for row in _ROWS:
+            questions.ask(row, asked[row])
+    return _inputs(job, reads, held, shapes, matched, questions.gone), [shrink, questions.reading(members, asked)]
+
+
+class _Questions:
+    """The questions by id of one run, and how many it may still ask."""
+
+    def __init__(self, job: Job, portals: Portals, reads: list[PortalRead]) -> None:
+        self._portals = portals
+        self._reads = reads
+        self._limit = job.settings.guards.max_confirmations
+        self._asked = 0
+        self.gone: dict[str, frozenset[int]] = {}
+
+    def ask(self, kind: Kind, codes: pd.Series) -> None:
+        within = codes.iloc[: self._limit - self._asked]
+        self._asked += len(within)
+        self.gone[kind] = self._portals.ask(kind, within, self._reads) if len(within) else frozenset()
+
+    def reading(self, members: pd.Series, asked: Mapping[Row, pd.Series]) -> Reading:
+        """Return what would have been asked against the limit; it never stops a run, the rest waits for another."""
+        wanted = len(members) + sum(len(codes) for codes in asked.values())
+        return Reading("max_confirmations", wanted, self._limit, tripped=False)
+
+
+def _inputs(
+    job: Job,
+    reads: list[PortalRead],
+    held: Held,
+    shapes: Mapping[str, Shapes],
+    matched: Matched,
+    gone: Mapping[str, frozenset[int]],
+) -> Inputs:
+    return Inputs(
+        portals={portal.portal_id: portal.title for portal in job.portals},
+        learners=matched.learners,
+        listings={
+            "enrollment": [read.enrollments for read in reads],
+            "path": [read.path_enrollments for read in reads],
+        },
+        path_courses=coded_courses(reads),
+        held=held.rows,
+        profiles=matched.profiles,
+        shapes=shapes,
+        rules=job.settings.rules,
+        gone=gone,
+        with_profiles=job.with_profiles,
+        scope=scope_of(job.backfill) if job.backfill else None,
+    )
+
+
+def scope_of(backfill: Backfill) -> Scope:
+    """Return the scope of a backfill as the planning sees it: days are UTC and inclusive."""
+    first, last = backfill.enrolled_from, backfill.enrolled_to
+    dated = first is not None or last is not None
+    return Scope(
+        enrolled_from=pd.Timestamp(first, tz="UTC") if first else None,
+        enrolled_before=pd.Timestamp(last, tz="UTC") + pd.Timedelta(days=1) if last else None,
+        whole=backfill.course is None,
+        by_rows=dated or backfill.course is not None,
+    )
+
+
+def guard(job: Job, plan: Plan, shrink: list[Reading]) -> list[Reading]:
+    """Return all guards as they read this plan."""
+    limits: GuardSettings = job.settings.guards
+    return [*guards.writes(plan.loads, limits, job.allowed), *shrink]

@@ -1,0 +1,86 @@
+"""Finds in Salesforce the people LearnUpon's learners claim to be, and lets the core match them; it decides nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from etl import frames, match
+from etl.config import MatchingSettings
+from etl.salesforce.org import Org
+from etl.salesforce.people import find_by_email, find_people
+from etl.schema import CONTACT, USER, Entity
+
+_MERGES = 10
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The matches of all learners, and the profiles of everybody they may refer to."""
+
+    learners: pd.DataFrame
+    """The learners with side, person_id and reason."""
+    profiles: dict[str, pd.DataFrame]
+    """Contact and User: known people and those newly referred to (frames.entity_schema)."""
+
+
+def match_learners(
+    org: Org, learners: pd.DataFrame, known: dict[str, pd.DataFrame], matching: MatchingSettings
+) -> Matched:
+    """Match all learners; `known` are the profiles of people who carry a LearnUpon id, who are not looked up again."""
+    claimed = match.claims(learners, matching.both_ids)
+    people = {entity.name: _people(org, entity, claimed, known[entity.name]) for entity in (CONTACT, USER)}
+    found = match.resolve(claimed, people["Contact"], people["User"])
+    if matching.email == "unique":
+        emails = match.emails_to_find(learners, claimed)
+        by_email = {side: find_by_email(org, side, emails) for side in _sides()}
+        found = match.match_by_email(learners, found, by_email["Contact"], by_email["User"])
+        people = {entity.name: _complete(org, entity, found, people[entity.name]) for entity in (CONTACT, USER)}
+    matched = pd.concat([learners.drop(columns=["side", "person_id", "reason"], errors="ignore"), found], axis=1)
+    return Matched(matched, {name: _living(frame) for name, frame in people.items()})
+
+
+def _sides() -> tuple[Literal["Contact"], Literal["User"]]:
+    return "Contact", "User"
+
+
+def _people(org: Org, entity: Entity, claimed: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Return everybody of one side who is known or claimed, with the masters of merged Contacts."""
+    people = known.assign(
+        IsDeleted=pd.Series(data=False, index=known.index, dtype="boolean"),
+        MasterRecordId=pd.Series(pd.NA, index=known.index, dtype="string[pyarrow]"),
+        Email=pd.Series(pd.NA, index=known.index, dtype="string[pyarrow]"),
+    )
+    people = _complete(org, entity, claimed, people)
+    for _ in range(_MERGES):
+        masters = match.masters_missing(people)
+        if not masters:
+            break
+        found = find_people(org, entity.person or "Contact", masters)
+        if found.empty:
+            break
+        people = _both(people, found)
+    return people
+
+
+def _complete(org: Org, entity: Entity, claimed: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    missing = sorted(set(match.claimed_ids(claimed, entity.name)) - set(people["Id"]))
+    return _both(people, find_people(org, entity.person or "Contact", missing)) if missing else people
+
+
+def _both(people: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    return (
+        pd.concat([people, found[people.columns]], ignore_index=True) if len(people) else found.reset_index(drop=True)
+    )
+
+
+def _living(people: pd.DataFrame) -> pd.DataFrame:
+    gone = people["IsDeleted"].fillna(value=False).astype(bool)
+    return people[~gone].drop(columns=["IsDeleted", "MasterRecordId", "Email"]).reset_index(drop=True)
+
+
+def no_people(entity: Entity) -> pd.DataFrame:
+    """Return the profile frame of nobody."""
+    return frames.empty(frames.entity_schema(entity))

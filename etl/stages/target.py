@@ -1,0 +1,101 @@
+"""The Salesforce side of a run before it writes: signed in, described, checked, earlier jobs ended, rows read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from etl.errors import AccessRefused, SchemaMismatch
+from etl.frames import entity_schema
+from etl.normalise import Shape, Shapes
+from etl.park import Park
+from etl.salesforce.adopt import adopt
+from etl.salesforce.describe import Described, FieldSpec, Problem, check_described, describe, needed
+from etl.salesforce.org import Org
+from etl.salesforce.snapshot import read_existing, read_profiles
+from etl.schema import CUSTOM, ENTITIES, KEY, PROFILES, Field
+from etl.stages.job import Job
+from etl.state import unfinished_journals
+
+_QUERIES_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Held:
+    """What Salesforce holds of the run's portals."""
+
+    rows: Mapping[str, Park]
+    profiles: dict[str, pd.DataFrame]
+    """Contacts and Users that carry a LearnUpon id."""
+
+
+def connect(job: Job) -> Org:
+    """Sign in and see that the org is the pinned one."""
+    return Org.connect(job.settings.salesforce, clock=job.clock, random=job.random)
+
+
+def end_earlier_jobs(org: Org, job: Job) -> None:
+    """End what earlier runs left in Salesforce: open ones are aborted, running ones waited for.
+
+    A run that does not write leaves them alone. Raises OutcomeUnknown when such a job does not end in time.
+    """
+    if job.writes:
+        adopt(org, unfinished_journals(job.settings.state_dir))
+
+
+def shapes_of(org: Org) -> dict[str, Shapes]:
+    """Describe all objects; return what each column can hold, or raise for what is missing or may not be written."""
+    described = describe(org, ENTITIES)
+    refuse(check_described(described, org.settings.namespace))
+    return shapes(described, org.settings.namespace)
+
+
+def refuse(problems: list[Problem]) -> None:
+    """Raise for problems of the org: SchemaMismatch for what is missing, else AccessRefused for permissions."""
+    if not problems:
+        return
+    lines = tuple(
+        f"{problem.object}.{problem.field}".rstrip(".") + f": {problem.what}; {problem.remedy}" for problem in problems
+    )
+    text = f"the org cannot be written as it is, {len(lines)} problems; nothing was written:\n  " + "\n  ".join(lines)
+    if any(problem.kind == "missing" for problem in problems):
+        raise SchemaMismatch(text, lines)
+    raise AccessRefused(text)
+
+
+def shapes(described: Described, namespace: str) -> dict[str, Shapes]:
+    """Return what each compared column of each object can hold, as described."""
+    found: dict[str, Shapes] = {}
+    for entity in described.asked:
+        specs = described.objects[entity.name].fields
+        columns = {field.name: field for field in needed(entity, namespace) if field.name != KEY}
+        found[entity.name] = {name: shape(field, specs[name]) for name, field in columns.items()}
+    return found
+
+
+def shape(declared: Field, spec: FieldSpec) -> Shape:
+    """Return what a field can hold: our table's kind, the org's sizes and choices."""
+    precision, scale = (spec.precision, spec.scale) if spec.precision else (declared.precision, declared.scale)
+    if spec.type in {"int", "long"}:
+        precision, scale = {"int": 10, "long": 18}[spec.type], 0
+    choices = frozenset(value.strip() for value in spec.values) if spec.restricted else None
+    return Shape(declared.kind, spec.length or declared.length, precision, scale, choices)
+
+
+def read_held(org: Org, job: Job, folder: Path) -> Held:
+    """Read all rows of the run's portals and everybody with a LearnUpon id, several queries at once."""
+    parks = {entity.name: Park(folder / entity.name, entity_schema(entity)) for entity in CUSTOM}
+    task = job.progress.task("objects of Salesforce", len(ENTITIES))
+    with ThreadPoolExecutor(_QUERIES_AT_ONCE) as pool:
+        profiles = [pool.submit(read_profiles, org, entity) for entity in PROFILES]
+        rows = [pool.submit(read_existing, org, entity, job.portal_ids, parks[entity.name]) for entity in CUSTOM]
+        waiting: list[Future[Any]] = [*rows, *profiles]
+        for number, future in enumerate(as_completed(waiting), 1):
+            future.result()
+            task.update(number)
+    return Held(parks, {entity.name: future.result() for entity, future in zip(PROFILES, profiles, strict=True)})
