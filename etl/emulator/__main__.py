@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--paths", type=int, default=None, help="learning paths a portal")
     parser.add_argument("--namespace", default="", help="LearnUponP: the objects of LearnUpon's package")
     parser.add_argument("--latency-ms", type=float, default=0.0, help="delay of every answer of both servers")
+    parser.add_argument("--requests-per-minute", type=int, default=6000, help="LearnUpon's limit a portal")
     return serve(**vars(parser.parse_args(arguments)))
 
 

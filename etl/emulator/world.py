@@ -23,7 +23,9 @@ class Emulators:
 
     `learners` and `enrollments_per_learner` give the totals over all portals; with 0 learners the portals are there
     but empty, and the org has its schema and no records. Ports are 0 for any free one. `latency_ms` delays every
-    answer of both servers. `namespace="LearnUponP"` gives the org the objects of LearnUpon's package.
+    answer of both servers; `requests_per_minute` is LearnUpon's limit a portal. `namespace="LearnUponP"` gives the
+    org the objects of LearnUpon's package. `world` says what was invented and `people` which record a person became;
+    the enrollments are in `store` only.
     """
 
     def __init__(  # noqa: PLR0913 - one keyword a property of the world
@@ -39,17 +41,22 @@ class Emulators:
         courses: int | None = None,
         namespace: str = "",
         latency_ms: float = 0.0,
+        requests_per_minute: int = 6000,
         now: datetime | None = None,
     ) -> None:
         """Make the world and bind both ports; nothing is served before `start`."""
         self.seed = seed
         self.ledger = Ledger()
         self.store = LearnUponStore() if now is None else LearnUponStore(now=now)
+        self.store.knobs.requests_per_minute = requests_per_minute
         self.org = SalesforceOrg(ledger=self.ledger, namespace=namespace)
         self.learnupon_faults, self.salesforce_faults = FaultScript(seed), FaultScript(seed)
         shape = Shape(learners, seed, portals, enrollments_per_learner, paths, courses, self.store.now)
         self.world: World = generate(shape)
         self.people = load(self.world, self.store, self.org)
+        for portal in self.world.portals:  # a second copy of a million rows would cost a third of the memory
+            portal.enrollments.clear()
+            portal.path_enrollments.clear()
         self.learnupon = Server(LearnUponApp(self.store), self.learnupon_faults, self.ledger, port_learnupon)
         try:
             self.salesforce = Server(SalesforceApp(self.org), self.salesforce_faults, self.ledger, port_salesforce)

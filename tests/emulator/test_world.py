@@ -84,6 +84,13 @@ def test_latency_delays_every_answer() -> None:
             assert time.perf_counter() - start >= 0.06
 
 
+def test_the_limit_of_requests_can_be_set() -> None:
+    """`requests_per_minute` is the limit of every portal."""
+    with Emulators(learners=0, requests_per_minute=1) as made:
+        portal = made.describe()["portals"][0]
+        assert [users(portal).status_code for _ in range(2)] == [200, 429]
+
+
 def test_a_port_that_is_taken_is_an_error_and_frees_the_other() -> None:
     """When one server cannot bind, the other does not keep its port."""
     with socket.socket() as taken, socket.socket() as probe:
