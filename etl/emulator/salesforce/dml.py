@@ -141,17 +141,16 @@ class Writer:
             self.undo.append(lambda: table.change(row, before))
 
     def _completed(self, table: Table, row: Row) -> Row:
-        now = self.org.now()
-        defaults = {one.name: one.default for one in table.kind.fields.values() if one.default is not None}
-        made = {"Id": table.next_id(), **defaults, **self._stamps(), "CreatedDate": now, **row}
+        made: Row = {"Id": table.next_id(), **self._stamps(), "CreatedDate": self.org.now()}
         made["CreatedById"] = made["LastModifiedById"]
+        made |= row
+        special = {"me": self.org.user_id, "profile": self.org.profile_id}
         for one in table.kind.fields.values():
-            if one.default == "me" and one.name not in row:
-                made[one.name] = self.org.user_id
-            elif one.default == "profile" and one.name not in row:
-                made[one.name] = self.org.profile_id
-            elif one.auto_number:
+            if one.auto_number:
                 made[one.name] = one.auto_number.format(table.made)
+            elif one.default is not None and one.name not in made:
+                known = isinstance(one.default, str)
+                made[one.name] = special.get(str(one.default), one.default) if known else one.default
         if "LastName" in table.kind.fields:
             made["Name"] = _person_name(made)
         return made

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def to18(id15: str) -> str:
     """Add the three suffix characters, each a bit map of the upper-case letters of five characters."""
-    suffix = ""
-    for start in (0, 5, 10):
-        bits = sum(1 << place for place, char in enumerate(id15[start : start + 5]) if "A" <= char <= "Z")
-        suffix += _SUFFIX[bits]
-    return id15 + suffix
+    return id15 + _sign(id15[:5]) + _sign(id15[5:10]) + _sign(id15[10:])
+
+
+@lru_cache(maxsize=65_536)
+def _sign(part: str) -> str:
+    return _SUFFIX[sum(1 << place for place, char in enumerate(part) if "A" <= char <= "Z")]
 
 
 def normal(text: str) -> str | None:

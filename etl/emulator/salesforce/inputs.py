@@ -27,10 +27,12 @@ def cell_reader(org: SalesforceOrg, field: Field) -> Callable[[str], Any]:
 def _reference(org: SalesforceOrg, field: Field, text: str) -> str:
     """An id of a live record of an allowed object (which code says what: assumed from the code's names)."""
     text = text.strip()
+    known = [org.tables[target] for target in field.reference_to if target in org.tables]
+    if any(text in table.rows for table in known):
+        return text
     found = ids.normal(text)
     if found is None:
         raise RowError("MALFORMED_ID", f"{field.label}: id value of incorrect type: {text}", field.name)
-    known = [org.tables[target] for target in field.reference_to if target in org.tables]
     if all(found[:3] != table.kind.prefix for table in known):
         raise RowError("FIELD_INTEGRITY_EXCEPTION", f"{field.label}: id value of incorrect type: {text}", field.name)
     for table in known:

@@ -66,6 +66,7 @@ class SalesforceOrg:
         self.ledger = ledger if ledger is not None else Ledger(clock)
         self.lock = threading.RLock()
         self.dice = random.Random(seed)
+        self._now = (-1, "")
         self.objects: dict[str, ObjectType] = all_objects(namespace)
         self.tables: dict[str, Table] = {name: Table(kind) for name, kind in self.objects.items()}
         self._set_knobs()
@@ -109,7 +110,10 @@ class SalesforceOrg:
 
     def now(self) -> str:
         """The org's time, in the stored form of a datetime."""
-        return values.moment(self.clock())
+        second = int(self.clock())
+        if second != self._now[0]:
+            self._now = (second, values.moment(second))
+        return self._now[1]
 
     @property
     def access_token(self) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from etl.emulator.salesforce import soql_where
 from etl.emulator.salesforce.errors import ApiError
 from etl.emulator.salesforce.soql_names import Names, Path
-from etl.emulator.salesforce.soql_parse import Item, Order, Select, malformed, parse
+from etl.emulator.salesforce.soql_parse import malformed, parse
+from etl.emulator.salesforce.soql_tree import Item, Order, Select
 
 if TYPE_CHECKING:
     from etl.emulator.salesforce.org import SalesforceOrg

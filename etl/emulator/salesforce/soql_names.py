@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from etl.emulator.salesforce.org import SalesforceOrg
     from etl.emulator.salesforce.schema import ObjectType
-    from etl.emulator.salesforce.soql_parse import Select
+    from etl.emulator.salesforce.soql_tree import Select
     from etl.emulator.salesforce.table import Row, Table
 
 DEEPEST = 5

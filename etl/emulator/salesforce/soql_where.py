@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.emulator.salesforce import ids, values
 from etl.emulator.salesforce.errors import ApiError
-from etl.emulator.salesforce.soql_parse import Compare, Condition, Junction, Literal, Select
+from etl.emulator.salesforce.soql_tree import Compare, Condition, Junction, Literal, Select
 
 if TYPE_CHECKING:
     from collections.abc import Callable

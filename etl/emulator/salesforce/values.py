@@ -54,7 +54,8 @@ def from_json(field: Field, value: Any) -> str | None:
 
 def parse_moment(text: str) -> str | None:
     """A datetime with offset in its stored form (UTC, to the second: assumed), None when it is none."""
-    if len(text) == 20 and text[19] == "Z" and text[10] == "T" and text[4] == "-" and text[13] == ":":
+    plain = (len(text) == 20 and text[19] == "Z") or (len(text) == 24 and text.endswith(".000Z"))
+    if plain and text[10] == "T" and text[4] == "-" and text[13] == ":":
         return text[:19] + ".000Z" if _is_moment(text[:19]) else None
     found = _MOMENT.fullmatch(text)
     if found is None or not _is_moment(f"{found[1]}T{found[2]}"):
