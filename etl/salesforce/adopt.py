@@ -19,6 +19,8 @@ from etl.salesforce.org import Org
 
 _log = logging.getLogger(__name__)
 
+_CLOCKS_DIFFER_S = 60.0
+
 
 class Journal(Protocol):
     """The journal of an earlier run."""
@@ -55,7 +57,9 @@ def _adopt(org: Org, journal: Journal) -> Iterator[str]:
     lost = _lost_creation(journal.events())
     if lost:
         seconds = (org.clock.now() - datetime.fromisoformat(lost["at"])).total_seconds()
-        count = abort_lost(org, org.name(str(lost["object"])), str(lost["operation"]), max(seconds, 0.0))
+        # the journal's stamp is this machine's time, and a minute is what clocks may differ by
+        name, operation = org.name(str(lost["object"])), str(lost["operation"])
+        count = abort_lost(org, name, operation, seconds + _CLOCKS_DIFFER_S, 2 * _CLOCKS_DIFFER_S)
         journal.record("job_lost", object=lost["object"], operation=lost["operation"], aborted=count)
         if count:
             yield f"{count} jobs that an earlier run had begun to create: aborted"

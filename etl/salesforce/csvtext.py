@@ -61,7 +61,8 @@ def lines(columns: Sequence[pa.Array]) -> pa.Array:
     """Return one text a row, its line end included; nulls are empty cells."""
     cells = [pc.fill_null(column, "") for column in columns]
     joined = pc.binary_join_element_wise(*cells, ",") if len(cells) > 1 else cells[0]
-    return pc.binary_join_element_wise(joined, "", "\n")
+    ended = pc.binary_join_element_wise(joined, "", "\n")
+    return ended.combine_chunks() if isinstance(ended, pa.ChunkedArray) else ended
 
 
 @dataclass(frozen=True)

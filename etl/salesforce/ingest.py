@@ -82,7 +82,8 @@ class Ingest:
         try:
             answer = self.org.json("POST", self.org.path("jobs/ingest"), json=job, repeatable=False)
         except AnswerLost as error:
-            found = abort_lost(self.org, api_object, upload.operation, self.org.clock.monotonic() - started)
+            spent = self.org.clock.monotonic() - started
+            found = abort_lost(self.org, api_object, upload.operation, spent, spent)
             _log.warning("creating a job: %s; %d lost jobs found and aborted", error, found)
             return ""
         name = text(answer, "id", "the new job")

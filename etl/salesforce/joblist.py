@@ -122,23 +122,23 @@ def _pages(org: Org) -> Iterator[tuple[dict[str, Any], datetime | None]]:
             return
 
 
-def abort_lost(org: Org, api_object: str, operation: str, seconds: float) -> int:
-    """Abort this user's Open jobs for object and operation made within the last `seconds`; return how many.
+def abort_lost(org: Org, api_object: str, operation: str, ago_s: float, length_s: float) -> int:
+    """Abort this user's Open jobs for object and operation made in a span of time; return how many.
 
-    Run after the answer to a creation was lost. Open jobs never run, so a job that is not found does no harm.
+    The span began `ago_s` seconds ago and lasted `length_s`: the time in which a creation was asked for and its answer
+    was lost. Open jobs never run, so a job that is not found does no harm.
     """
     jobs, now = own_jobs(org)
     if now is None:
         return 0
-    since = now - timedelta(seconds=seconds) - _SLACK
+    since = now - timedelta(seconds=ago_s)
+    until = since + timedelta(seconds=length_s)
     lost = [
         job
         for job in jobs
         if job.state == "Open"
         and (job.object, job.operation) == (api_object, operation)
         and job.created_at is not None
-        and job.created_at >= since
+        and since - _SLACK <= job.created_at <= until + _SLACK
     ]
-    for job in lost:
-        abort(org, job.id)
-    return len(lost)
+    return sum(abort(org, job.id) for job in lost)
