@@ -17,6 +17,7 @@ from etl.config.source import Place, Source
 ReadFile = Callable[[Path], str]
 """Return the text of a secret file; OSError when it cannot be had, `Careless` when others may read it."""
 _REFERENCE = re.compile(r"\$\{([^}]*)\}|\$\{")
+_LARGEST = 1_000_000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -29,13 +30,17 @@ def read_secret(path: Path) -> str:
 
     OSError when it cannot be read or is no regular file, `Careless` when others may read it, UnicodeDecodeError.
     """
-    with path.open("rb") as file:
+    # without O_NONBLOCK a named pipe would make this wait for a writer, before anybody could see what it is
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         mode = os.fstat(file.fileno()).st_mode
         if not stat.S_ISREG(mode):
             raise OSError(0, "is not a regular file")
         if mode & stat.S_IROTH:
             raise Careless(0, f"may be read by everybody (mode {stat.S_IMODE(mode):04o}): chmod o= it")
-        return file.read().decode()
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise OSError(0, f"is larger than {_LARGEST:,} bytes")
+    return data.decode()
 
 
 class References:

@@ -10,14 +10,21 @@ import re
 import unicodedata
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _CONTROL = {"Cc", "Cs", "Zl", "Zp"}
 _PORTAL_NAME = re.compile(r"[a-z0-9-]*")
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?|[0-9a-fA-F:.]+")
+_ADDRESS = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
+    r"(?P<user>[^/?#]*@)?"
+    r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?))"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>/[^?#]*)?(?:\?[^#]*)?(?:#.*)?"
+)
+"""An address by its parts (RFC 3986, appendix B, narrowed to what a vendor's address can be)."""
+_ODD = frozenset(' \\"<>^`{|}')
 
 
 class Rejected(ValueError):
@@ -46,25 +53,14 @@ def is_loopback(host: str) -> bool:
     return address == ipaddress.IPv6Address("::1") or (address.version == 4 and address.is_loopback)
 
 
-def _split(text: str) -> SplitResult | None:
-    if not text.isascii() or not text.isprintable() or any(c in text for c in ' \\"<>^`{|}'):
-        return None
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 -- reading it is the check: ValueError when it is no number up to 65535
-    except ValueError:
-        return None
-    return parts if parts.hostname and _HOST.fullmatch(parts.hostname) else None
-
-
 def _address_faults(text: str) -> list[str]:
-    parts = _split(text)
-    if parts is None or parts.scheme not in {"http", "https"}:
+    parts = _ADDRESS.fullmatch(text) if text.isascii() and text.isprintable() and not _ODD & set(text) else None
+    if parts is None or parts["scheme"].lower() not in {"http", "https"} or int(parts["port"] or 0) > 65535:
         return ["must be an address such as https://acme.example.com"]
     faults = []
-    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+    if parts["scheme"].lower() == "http" and not is_loopback(parts["v6"] or parts["host"]):
         faults.append("must begin with https:// (http:// is accepted for loopback hosts only)")
-    if "@" in parts.netloc:
+    if parts["user"]:
         faults.append("must not hold a user name or password")
     return faults
 
@@ -90,7 +86,8 @@ def _portal_url(text: str) -> str:
 def _login_url(text: str) -> str:
     faults = _base_url_faults(text)
     url = text.rstrip("/")
-    if not faults and urlsplit(url).path:
+    parts = _ADDRESS.fullmatch(url)
+    if not faults and parts and parts["path"]:
         faults.append("must end after the host: the paths of the API are added")
     reject(faults)
     return url

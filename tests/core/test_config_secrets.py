@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ REFERENCES = [
     ("a-${NOT_SET}-b", "the environment variable NOT_SET is not set"),
     ("${file:FOLDER/none}", "the file FOLDER/none cannot be read: No such file or directory"),
     ("${file:FOLDER}", "the file FOLDER cannot be read: Is a directory"),
+    ("${file:FOLDER/pipe}", "the file FOLDER/pipe cannot be read: is not a regular file"),
+    ("${file:FOLDER/large}", "the file FOLDER/large cannot be read: is larger than 1,000,000 bytes"),
     ("${file:FOLDER/empty}", "the file FOLDER/empty is empty"),
     ("${file:FOLDER/open}", "the file FOLDER/open may be read by everybody (mode 0604): chmod o= it"),
     ("${file:FOLDER/latin}", "the file FOLDER/latin is not UTF-8 text"),
@@ -26,6 +29,9 @@ REFERENCES = [
 
 
 def _secret_files(folder: Path) -> None:
+    os.mkfifo(folder / "pipe", 0o600)
+    (folder / "large").touch(0o600)
+    os.truncate(folder / "large", 1_000_001)
     for name, content, mode in (("empty", b"\n", 0o600), ("open", b"x", 0o604), ("latin", b"\xe9", 0o600)):
         (folder / name).write_bytes(content)
         (folder / name).chmod(mode)
