@@ -10,8 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from etl import planning
 from etl.errors import OK, ROWS_REFUSED
+from etl.normalise import Shapes
 from etl.salesforce.load import Load
-from etl.stages import account, target
+from etl.salesforce.org import Org
+from etl.schema import MEMBERSHIP
+from etl.stages import account, people, target
 from etl.stages.extract import Portals
 from etl.stages.job import Job
 from etl.stages.judge import guard, judge
@@ -48,6 +51,33 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
         return OK
     account.stop_if_tripped(plan)
 
+    return _write(job, org, folder, record, shapes)
+
+
+def totals(job: Job, folder: RunDir, record: account.Record) -> int:
+    """Bring the profiles of Contacts and Users in step with the membership rows that Salesforce holds.
+
+    The last step after portals were run apart; LearnUpon is not asked. Returns and raises as `run` does.
+    """
+    org = target.connect(job)
+    record.follow(org)
+    shapes = target.shapes_of(org)
+    target.end_earlier_jobs(org, job)
+    held = target.read_held(org, job, folder.work / "salesforce", (MEMBERSHIP,))
+    members = planning.members_held(held.rows[MEMBERSHIP.name], job.portal_ids)
+    profiles = people.with_referred(org, members, held.profiles)
+    plan = planning.build_totals(members, profiles, shapes, folder.folder("plan"))
+    plan.guards = guard(job, plan, [])
+    record.planned(plan)
+    if not job.writes:
+        return OK
+    account.stop_if_tripped(plan)
+    return _write(job, org, folder, record, shapes)
+
+
+def _write(job: Job, org: Org, folder: RunDir, record: account.Record, shapes: dict[str, Shapes]) -> int:
+    """Save the rows as they were, apply the plan, and compare what was written with what is there."""
+    plan = record.plan
     plan.save()
     load = Load(org, journal=folder.journal, folder=folder.work)
     try:

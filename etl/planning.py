@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
 from etl import decide, keys, paths, rows, totals
 from etl.book import Book
-from etl.frames import empty, entity_schema, to_pandas
+from etl.frames import to_pandas
+from etl.normalise import Shapes
+from etl.park import Park
 from etl.plan import Plan
 from etl.schema import COUNTS, CUSTOM, ENTITIES, KEY, MEMBERSHIP, PORTAL, PROFILES, Entity
 from etl.situation import SIDES, Inputs, Row, existing_frame, partitions
@@ -217,12 +219,9 @@ def _after(entered: pd.DataFrame, untouched: pd.DataFrame) -> pd.DataFrame:
 def _enter_profiles(book: Book, inputs: Inputs, members: pd.DataFrame, in_scope: pd.Index) -> None:
     for entity in PROFILES:
         existing = inputs.profiles[entity.name]
-        wanted = totals.profiles(members, entity.person)
+        wanted = _everybody(members, entity, existing)
         if inputs.scope:
             wanted = wanted[wanted["Id"].isin(_scoped_people(inputs, entity, in_scope))]
-        else:
-            cleared = totals.bereft(existing, wanted, members["LU_Portal_Membership_ID__c"])
-            wanted = pd.concat([part for part in (wanted, cleared) if len(part)] or [wanted], ignore_index=True)
         enter_profiles(book, entity, wanted, existing)
 
 
@@ -244,10 +243,24 @@ def _scoped_people(inputs: Inputs, entity: Entity, in_scope: pd.Index) -> pd.Ser
     return mine.loc[mine["learner"].isin(in_scope), "person_id"] if scope.by_rows else mine["person_id"]
 
 
-def no_profiles() -> dict[str, pd.DataFrame]:
-    """Return empty profile frames, for runs that leave profiles alone."""
-    return {entity.name: empty(_profile_schema(entity)) for entity in PROFILES}
+def members_held(park: Park, portal_ids: Sequence[int]) -> pd.DataFrame:
+    """Return the memberships Salesforce holds, with `code` and `place`."""
+    held = existing_frame(park.read(), MEMBERSHIP, portal_ids)
+    return _after(held.iloc[:0], held)
 
 
-def _profile_schema(entity: Entity) -> pa.Schema:
-    return entity_schema(entity)
+def build_totals(
+    members: pd.DataFrame, profiles: Mapping[str, pd.DataFrame], shapes: Mapping[str, Shapes], folder: Path
+) -> Plan:
+    """Return the plan that brings every person's profile in step with the membership rows as they are."""
+    book = Book(folder, shapes)
+    for entity in PROFILES:
+        enter_profiles(book, entity, _everybody(members, entity, profiles[entity.name]), profiles[entity.name])
+    return book.close(PROFILES, [])
+
+
+def _everybody(members: pd.DataFrame, entity: Entity, existing: pd.DataFrame) -> pd.DataFrame:
+    """Return the profiles of all who are referred to, and cleared ones of those who no longer are."""
+    wanted = totals.profiles(members, entity.person)
+    cleared = totals.bereft(existing, wanted, members["LU_Portal_Membership_ID__c"])
+    return pd.concat([part for part in (wanted, cleared) if len(part)] or [wanted], ignore_index=True)

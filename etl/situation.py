@@ -128,7 +128,7 @@ def missing_rows(
     portal_ids: Sequence[int],
     names: Sequence[str],
 ) -> dict[str, tuple[int, int]]:
-    """Return, by kind (`member` or a Row) and portal, how many rows Salesforce holds unflagged and how many of them are not listed."""
+    """Return, by kind (`member` or a Row) and portal, the rows Salesforce holds unflagged and those not listed."""
     found: dict[str, tuple[int, int]] = {}
     for row, codes in missing.items():
         lacking = keys.places(codes).value_counts()

@@ -41,7 +41,7 @@ _LEFT = 4
     help="The state folder; default: the one of the configuration.",
 )
 @click.pass_obj
-def command(app: App, run_id: str | None, as_json: bool, limit: int, state_dir: Path | None) -> int:  # noqa: FBT001 -- click's
+def command(app: App, run_id: str | None, as_json: bool, limit: int, state_dir: Path | None) -> int:
     """List earlier runs, newest first: when, outcome, counts, duration. With RUN_ID: that run in full."""
     folder = state_dir or app.settings().state_dir
     if run_id is not None:

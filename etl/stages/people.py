@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from etl import frames, match
+from etl import match
 from etl.config import MatchingSettings
 from etl.salesforce.org import Org
 from etl.salesforce.people import find_by_email, find_people
@@ -81,6 +81,12 @@ def _living(people: pd.DataFrame) -> pd.DataFrame:
     return people[~gone].drop(columns=["IsDeleted", "MasterRecordId", "Email"]).reset_index(drop=True)
 
 
-def no_people(entity: Entity) -> pd.DataFrame:
-    """Return the profile frame of nobody."""
-    return frames.empty(frames.entity_schema(entity))
+def with_referred(org: Org, members: pd.DataFrame, known: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return the known profiles with those of people whom memberships refer to but who carry no LearnUpon id yet."""
+    found = {}
+    for entity in (CONTACT, USER):
+        referred = set(members[f"{entity.name}__c"].dropna()) - set(known[entity.name]["Id"])
+        people = _living(find_people(org, entity.person or "Contact", sorted(referred)))
+        parts = [frame for frame in (known[entity.name], people) if len(frame)]
+        found[entity.name] = pd.concat(parts, ignore_index=True) if parts else known[entity.name]
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from etl.salesforce.adopt import adopt
 from etl.salesforce.describe import Described, FieldSpec, Problem, check_described, describe, needed
 from etl.salesforce.org import Org
 from etl.salesforce.snapshot import read_existing, read_profiles
-from etl.schema import CUSTOM, ENTITIES, KEY, PROFILES, Field
+from etl.schema import CUSTOM, ENTITIES, KEY, PROFILES, Entity, Field
 from etl.stages.job import Job
 from etl.state import unfinished_journals
 
@@ -87,13 +87,13 @@ def shape(declared: Field, spec: FieldSpec) -> Shape:
     return Shape(declared.kind, spec.length or declared.length, precision, scale, choices)
 
 
-def read_held(org: Org, job: Job, folder: Path) -> Held:
-    """Read all rows of the run's portals and everybody with a LearnUpon id, several queries at once."""
-    parks = {entity.name: Park(folder / entity.name, entity_schema(entity)) for entity in CUSTOM}
-    task = job.progress.task("objects of Salesforce", len(ENTITIES))
+def read_held(org: Org, job: Job, folder: Path, entities: Sequence[Entity] = CUSTOM) -> Held:
+    """Read the rows of the run's portals and everybody with a LearnUpon id, several queries at once."""
+    parks = {entity.name: Park(folder / entity.name, entity_schema(entity)) for entity in entities}
+    task = job.progress.task("objects of Salesforce", len(entities) + len(PROFILES))
     with ThreadPoolExecutor(_QUERIES_AT_ONCE) as pool:
         profiles = [pool.submit(read_profiles, org, entity) for entity in PROFILES]
-        rows = [pool.submit(read_existing, org, entity, job.portal_ids, parks[entity.name]) for entity in CUSTOM]
+        rows = [pool.submit(read_existing, org, entity, job.portal_ids, parks[entity.name]) for entity in entities]
         waiting: list[Future[Any]] = [*rows, *profiles]
         for number, future in enumerate(as_completed(waiting), 1):
             future.result()

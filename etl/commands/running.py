@@ -1,0 +1,117 @@
+"""What the commands that run have in common: options, the job they make, and how its report is shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from random import SystemRandom
+from typing import Any
+
+import click
+
+from etl.app import App
+from etl.config import PortalSettings, Settings
+from etl.errors import CHANGES_PLANNED, OK, UsageFault
+from etl.guards import Allowed
+from etl.lifecycle import Work, execute
+from etl.pipeline import run
+from etl.report.markdown import markdown
+from etl.report.model import Report, to_json
+from etl.report.text import changes_text, text, wants_color
+from etl.stages.job import Backfill, Job
+from etl.state.rundir import runs_folder
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def show_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose how a report is shown."""
+    for option in (
+        click.option("--show-values", is_flag=True, help="Show old and new values (personal data)."),
+        click.option("--markdown", "as_markdown", is_flag=True, help="Print the report as Markdown."),
+        click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
+    ):
+        command = option(command)
+    return command
+
+
+def portal_option(help_text: str) -> Decorator:
+    """Return the repeatable option `--portal`."""
+    return click.option("--portal", "portals", multiple=True, metavar="NAME", help=help_text)
+
+
+def chosen(settings: Settings, names: tuple[str, ...]) -> tuple[PortalSettings, ...]:
+    """Return the portals of these names in the order of the configuration; without names all."""
+    known = [portal.name for portal in settings.portals]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageFault(f"no portal named {', '.join(unknown)} in the configuration; there are {', '.join(known)}")
+    return tuple(portal for portal in settings.portals if not names or portal.name in names)
+
+
+def sharded(portals: tuple[PortalSettings, ...], shard: str, environ: Mapping[str, str]) -> tuple[PortalSettings, ...]:
+    """Return the portals whose place is I modulo N of `I/N`; `/N` takes I from $JOB_COMPLETION_INDEX (Kubernetes)."""
+    index, _, count = shard.partition("/")
+    index = index or environ.get("JOB_COMPLETION_INDEX", "")
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise UsageFault(f"--shard {shard!r} is not I/N with 0 <= I < N (I may come from $JOB_COMPLETION_INDEX)")
+    return tuple(portal for place, portal in enumerate(portals) if place % int(count) == int(index))
+
+
+def carry_out(
+    app: App,
+    name: str,
+    *,
+    work: Work = run,
+    portals: tuple[PortalSettings, ...] | None = None,
+    dry_run: bool = False,
+    with_profiles: bool = True,
+    allowed: Allowed | None = None,
+    backfill: Backfill | None = None,
+    as_json: bool = False,
+    as_markdown: bool = False,
+    show_values: bool = False,
+) -> Report:
+    """Run a job, show its report on standard output, and raise what stopped it."""
+    settings = app.settings()
+    with app.progress() as progress:
+        job = Job(
+            settings=settings,
+            command=name,
+            clock=app.clock,
+            random=SystemRandom(),
+            progress=progress,
+            portals=settings.portals if portals is None else portals,
+            dry_run=dry_run,
+            with_profiles=with_profiles,
+            allowed=allowed or Allowed(),
+            backfill=backfill,
+            show_values=show_values,
+        )
+        report, error = execute(job, work)
+    app.report = runs_folder(settings.state_dir) / report.run_id
+    show(app, report, as_json=as_json, as_markdown=as_markdown)
+    if error is not None:
+        raise error
+    return report
+
+
+def show(app: App, report: Report, *, as_json: bool = False, as_markdown: bool = False) -> None:
+    """Write a report to standard output: text for people unless JSON or Markdown was asked for."""
+    if as_json:
+        app.echo(json.dumps(to_json(report), indent=2, ensure_ascii=False))
+        return
+    if as_markdown:
+        app.echo(markdown(report).rstrip("\n"))
+        return
+    color = wants_color(sys.stdout, app.environ)
+    if report.preview and report.samples:
+        app.echo(changes_text(report.samples, show_values=report.show_values, color=color).rstrip("\n") + "\n")
+    app.echo(text(report, where=os.fspath(app.report or ""), color=color).rstrip("\n"))
+
+
+def plan_exit_code(report: Report, *, detailed: bool) -> int:
+    """Return 2 for a plan with changes when `--detailed-exitcode` asks for it, else the report's own code."""
+    return CHANGES_PLANNED if detailed and report.exit_code == OK and report.totals.changes else report.exit_code
