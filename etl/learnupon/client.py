@@ -27,6 +27,9 @@ _MAX_BYTES = 64 << 20
 """A page of 500 rows is below 1 MB; this is where a swollen answer is refused."""
 _PATIENCE = Patience(answer_s=120.0)
 _RETRIED = TRANSIENT | {408, 425}
+NEVER: frozenset[int] = frozenset()
+MISSING = frozenset({404})
+"""How a look-up by id says that there is no such row."""
 _SHOWN = frozenset({"course_id", "lp_id", "user_id", "page"})
 """Parameters whose values may stand in messages; an e-mail address may not."""
 
@@ -84,9 +87,9 @@ class LearnUpon:
         self._http.close()
 
     def read(
-        self, sheet: Sheet[Row], path: str, params: Mapping[str, str], *, may_be_missing: bool = False
+        self, sheet: Sheet[Row], path: str, params: Mapping[str, str], *, missing: frozenset[int] = NEVER
     ) -> Answer | None:
-        """Return the rows of `GET {url}/api/v1/{path}`, or None for a 404 when `may_be_missing`.
+        """Return the rows of `GET {url}/api/v1/{path}`, or None for a status in `missing`.
 
         Raises AccessRefused (401, 403), SourceUntrusted (anything but the list of this sheet), Unavailable (no usable
         answer after retries) and QuotaSpent.
@@ -102,7 +105,7 @@ class LearnUpon:
         response = self._send(path, params, where, accept)
         if response.status_code == 200:
             return Answer(found[-1], response.headers, where)
-        if response.status_code == 404 and may_be_missing:
+        if response.status_code in missing:
             _refuse_other_content(response, where)
             return None
         raise self._refusal(response, where)

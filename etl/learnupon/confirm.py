@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from etl.errors import SourceUntrusted
 from etl.learnupon import pages
-from etl.learnupon.client import LearnUpon
+from etl.learnupon.client import MISSING, LearnUpon
 from etl.learnupon.workers import run_all
 
 _log = logging.getLogger("etl.learnupon")
@@ -57,7 +57,7 @@ def confirm(client: LearnUpon, kind: Kind, ids: Sequence[int]) -> Confirmed:
 
 def _ask(client: LearnUpon, kind: Kind, number: int, gone: set[int], alive: list[pa.RecordBatch]) -> None:
     path, sheet = _ASKED[kind]
-    answer = client.read(sheet, f"{path}/{number}", {}, may_be_missing=True)
+    answer = client.read(sheet, f"{path}/{number}", {}, missing=MISSING)
     client.rate.met()
     if answer is None or not answer.rows:
         gone.add(number)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from etl.errors import SourceUntrusted, WrongTarget
 from etl.learnupon import pages
-from etl.learnupon.client import LearnUpon
+from etl.learnupon.client import MISSING, LearnUpon
 from etl.learnupon.listing import has_next
 
 _MOST_PAGES = 100
@@ -72,7 +72,7 @@ def _listed(client: LearnUpon) -> list[tuple[int, str]]:
     portals: list[tuple[int, str]] = []
     for number in range(1, _MOST_PAGES + 1):
         params = {"page": str(number)} if number > 1 else {}
-        answer = client.read(pages.PORTALS, "portals", params, may_be_missing=True)
+        answer = client.read(pages.PORTALS, "portals", params, missing=MISSING)
         if answer is None:
             return portals
         batch = pages.PORTALS.batch(answer.rows, answer.where)

@@ -7,9 +7,12 @@ from pathlib import Path
 
 from etl.errors import SourceUntrusted, UsageFault
 from etl.learnupon import pages
-from etl.learnupon.client import LearnUpon
+from etl.learnupon.client import MISSING, LearnUpon
 from etl.learnupon.reading import PortalRead, Progress, Reading, silent
 from etl.learnupon.workers import Job
+
+_NOT_FOUND = MISSING | {422}
+"""A search for a learner without a hit: 404 is attested, one client in the field handles 422 too."""
 
 
 def read_scope(
@@ -62,9 +65,9 @@ def _find(reading: Reading, learner: str) -> int:
     """Read the one learner meant, check that it is the one asked for, and return the user id."""
     client, wanted = reading.client, learner.strip()
     if wanted.isascii() and wanted.isdigit():
-        answer = client.read(pages.USERS, f"users/{int(wanted)}", {}, may_be_missing=True)
+        answer = client.read(pages.USERS, f"users/{int(wanted)}", {}, missing=MISSING)
     else:
-        answer = client.read(pages.USERS, "users/search", {"email": wanted}, may_be_missing=True)
+        answer = client.read(pages.USERS, "users/search", {"email": wanted}, missing=_NOT_FOUND)
     if answer is None or not answer.rows:
         raise UsageFault(
             f"portal {client.name} has no such learner; give --learner a user id or e-mail address it lists"
