@@ -31,16 +31,16 @@ def main(
     """Run the command line and return the exit code; nothing escapes but SystemExit of a command that asked for it."""
     logs = Logs()
     app = App(environ=os.environ if environ is None else environ, logs=logs)
-    try:
-        with _signals():
+    with _signals():  # around the end as well, or a twin of the signal would cut the last line off
+        try:
             return _run(app, commands, list(sys.argv[1:] if argv is None else argv))
-    except KeyboardInterrupt:
-        return _stopped(app, Interrupted(signal.SIGINT))
-    except Exception as error:  # noqa: BLE001 -- the one place where every error becomes a line and a code
-        return _stopped(app, error)
-    finally:
-        _flush()
-        logs.close()
+        except KeyboardInterrupt:
+            return _stopped(app, Interrupted(signal.SIGINT))
+        except Exception as error:  # noqa: BLE001 -- the one place where every error becomes a line and a code
+            return _stopped(app, error)
+        finally:
+            _flush()
+            logs.close()
 
 
 def _run(app: App, commands: click.Command, argv: list[str]) -> int:

@@ -24,8 +24,8 @@ group = click.Group("learnupon-sync", params=list(global_options()))
 @group.command()
 @click.pass_obj
 def wait(app):
-    app.echo("ready")
     try:
+        app.echo("ready")
         time.sleep(30)
     finally:
         time.sleep(float(sys.argv[1]))
