@@ -30,7 +30,7 @@ fmt: $(VENV)/.development ## put the code into the one form
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.run-time ## time and memory at 100,000 enrollments, against plain downloads of the same bytes
-	@$(BIN)/python tests/bench/bench.py
+	@PYTHONPATH=tests $(BIN)/python -m bench
 
 # Wheels of every system and Python version are hashed, so one lock serves 3.11 and later. pip-compile reads no
 # dependency groups; the tools, the build backend and what that needs for --editable come on standard input.
