@@ -56,9 +56,14 @@ class App:
         return Progress(clock=self.clock, quiet=self.quiet)
 
     def echo(self, text: str = "", *, newline: bool = True) -> None:
-        """Write a result to standard output; a reader that went away (`| head`) stops nobody."""
+        """Write a result to standard output; a reader that went away (`| head`) stops nobody.
+
+        Characters that its encoding lacks are written as escapes.
+        """
+        encoding = sys.stdout.encoding or "utf-8"
+        fit = text.encode(encoding, "backslashreplace").decode(encoding)
         try:
-            sys.stdout.write(text + "\n" if newline else text)
+            sys.stdout.write(fit + "\n" if newline else fit)
             sys.stdout.flush()
         except BrokenPipeError:
             silence_stdout()

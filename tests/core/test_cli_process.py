@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -94,6 +95,16 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(timeout=20) == 0
+
+
+def test_a_terminal_without_the_characters_gets_escapes() -> None:
+    """Names that the encoding of standard output lacks are no reason to fail after the work was done."""
+    code = ECHO.replace('"line %d" % i', '"J\u00fcrgen \u2192 \ud800"').replace("20000", "1")
+    command = [sys.executable, "-c", code.encode("ascii", "backslashreplace").decode()]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONIOENCODING": "ascii"}
+    )
+    assert (done.returncode, done.stdout) == (0, "J\\xfcrgen \\u2192 \\ud800\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
