@@ -3,8 +3,8 @@
 Three scenarios on 100,000 enrollments of 5,000 learners: the first load, a night in which nothing changed, and a night
 of changes (the table says how many rows were written). The emulators run in a process of their own without delays, the
 program as a process, and right after each run the floor: curl fetching the same pages and results and uploading the
-same bytes. Three rounds; medians. The floor moves bytes only; a run also waits while the emulators look at every row of a
-job, so the CPU seconds they used meanwhile stand beside it.
+same bytes. Three rounds; medians. The floor moves bytes only; a run also waits while the emulators look at every row
+of a job, so the CPU seconds they used meanwhile stand beside it.
 """
 
 from __future__ import annotations
