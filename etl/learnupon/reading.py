@@ -76,10 +76,10 @@ class Reading:
         self._lock = threading.Lock()
         self._done = self._expected = 0
 
-    def run(self, jobs: list[tuple[int, Job]]) -> None:
-        """Do jobs, those of the most expected pages first; raises the first failure."""
-        self._expected += sum(expected for expected, _ in jobs)
-        ordered = [job for _, job in sorted(jobs, key=lambda pair: -pair[0])]
+    def run(self, jobs: list[tuple[int, Job]], *, first: tuple[Job, ...] = ()) -> None:
+        """Do jobs, `first` and then those of the most expected pages; raises the first failure."""
+        self._expected += sum(expected for expected, _ in jobs) + len(first)
+        ordered = [*first, *(job for _, job in sorted(jobs, key=lambda pair: -pair[0]))]
         run_all(ordered, threads=self.client.settings.concurrency, stop=self.client.rate.stop, tick=self._tick)
 
     def _tick(self) -> None:
@@ -204,6 +204,6 @@ def read_portal(client: LearnUpon, folder: Path, *, progress: Progress = silent)
     reading.run([(1, reading.courses), (1, reading.paths)])
     jobs = reading.enrollment_jobs()
     client.rate.expect(len(jobs) + 1)
-    most = max((expected for expected, _ in jobs), default=1)
-    reading.run([(most, reading.users), *jobs])
+    # Learners first: their one listing is the longest that cannot be read side by side.
+    reading.run(jobs, first=(reading.users,))
     return reading.result()

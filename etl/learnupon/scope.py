@@ -35,11 +35,13 @@ def read_scope(
         listings.append((1, reading.paths))
     reading.run(listings)
     if learner is not None:
+        first: tuple[Job, ...] = ()
         jobs = _of_learner(reading, _find(reading, learner), course)
     else:
-        jobs = [(1, reading.users), *_of_courses(reading, course)]
-    client.rate.expect(len(jobs))
-    reading.run(jobs)
+        first = (reading.users,)
+        jobs = _of_courses(reading, course)
+    client.rate.expect(len(jobs) + len(first))
+    reading.run(jobs, first=first)
     return reading.result()
 
 
