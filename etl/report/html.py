@@ -101,6 +101,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["number"] = wording.number
+    environment.filters["plain"] = wording.one_line
     environment.filters["shown"] = _shown
     return environment.get_template("report.html.j2")
 

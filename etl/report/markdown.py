@@ -58,7 +58,7 @@ def _unmatched(report: Report) -> Iterator[str]:
 
 
 def _refused(report: Report) -> Iterator[str]:
-    count = report.totals.refused + report.totals.rejected
+    count = report.lost - report.totals.unknown
     if count:
         yield f"### Refused rows: {count:,}"
         yield _list(report.refused_reasons)

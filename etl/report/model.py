@@ -150,6 +150,12 @@ class Report:
         return not self.preview and bool(total.written or total.refused or total.unknown)
 
     @property
+    def lost(self) -> int:
+        """Return how many rows did not get in: refused, never sent, or not there when they were read back."""
+        total = self.totals
+        return max(total.refused + total.rejected, sum(self.refused_reasons.values())) + total.unknown
+
+    @property
     def totals(self) -> ObjectCounts:
         """Return the counts summed over all objects."""
         total = ObjectCounts()

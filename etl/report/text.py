@@ -119,8 +119,7 @@ def _unmatched(report: Report) -> Iterator[Text]:
 
 
 def _refused(report: Report) -> Iterator[Text]:
-    total = report.totals
-    count = total.refused + total.rejected
+    count = report.lost - report.totals.unknown
     if count:
         yield Text.assemble((f"Refused: {wording.rows(count)}, each listed in refused.csv", "red"))
         yield from _reasons(report.refused_reasons)

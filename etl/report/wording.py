@@ -55,9 +55,8 @@ def headline(report: Report) -> Headline:
         return Headline("bad", title, f"{written(report)}", then)
     total = report.totals
     if report.exit_code == 1:
-        lost = _lost(report)
         then = "Each one is listed with its reason: mend the cause and run again. Only these rows are sent then."
-        return Headline("note", f"Finished, but {rows(lost)} did not get in", summary(report), then)
+        return Headline("note", f"Finished, but {rows(report.lost)} did not get in", summary(report), then)
     if not total.changes and not total.rejected:
         return Headline("good", "Nothing to do", f"Salesforce agrees with LearnUpon: {rows(total.unchanged)} compared.")
     if report.preview:
@@ -85,11 +84,6 @@ def written(report: Report) -> str:
         return "Nothing was written to Salesforce."
     sentence = f"{rows(total.written).capitalize()} had been written by then"
     return sentence + (f"; the outcome of {total.unknown:,} is not known yet." if total.unknown else ".")
-
-
-def _lost(report: Report) -> int:
-    total = report.totals
-    return total.refused + total.rejected + total.unknown
 
 
 def reason(code: str) -> str:

@@ -58,9 +58,9 @@ def load_report(state_dir: Path, run_id: str) -> dict[str, Any]:
 
 
 def unfinished_journals(state_dir: Path) -> list[Journal]:
-    """Return the journals of runs with a job that has no end recorded, oldest first."""
+    """Return the journals of runs that may have left a job behind in Salesforce, oldest first."""
     journals = [Journal(folder / JOURNAL) for folder in reversed(_folders(state_dir))]
-    return [journal for journal in journals if journal.unfinished_jobs()]
+    return [journal for journal in journals if journal.is_unfinished]
 
 
 def prune(state_dir: Path, keep_days: int, now: datetime) -> list[str]:
@@ -74,7 +74,7 @@ def prune(state_dir: Path, keep_days: int, now: datetime) -> list[str]:
     for folder in folders:
         if folder == newest or now - _begun(folder) <= timedelta(days=keep_days):
             continue
-        if Journal(folder / JOURNAL).unfinished_jobs() or _is_alive(folder):
+        if Journal(folder / JOURNAL).is_unfinished or _is_alive(folder):
             continue
         with disk(folder):
             shutil.rmtree(folder)

@@ -1,6 +1,7 @@
 """The journal of a run: what was about to be done, on the disk before it is done; it draws no conclusion from it.
 
-A journal names Salesforce jobs by the fact `job`; a job has ended once an event of JOB_ENDS names it.
+A journal names Salesforce jobs by the fact `job`; a job has ended once an event of JOB_ENDS names it. A journal whose
+last word on jobs is `job_creating` belongs to a run that died while Salesforce may have made one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from etl.clock import Clock
 from etl.state.disk import disk, private_file, sync_folder
 
 JOB_ENDS = frozenset({"job_ended", "job_aborted", "job_adopted"})
+_CREATING = "job_creating"
 """Events after which nothing about a job is open any more."""
 _BLOCK = 4096
 
@@ -43,7 +45,7 @@ class Journal:
             with private_file(self.path, os.O_RDWR | os.O_APPEND) as file:
                 end = _cut_torn_line(file.fileno())
                 try:
-                    file.write(line)
+                    _write_all(file.fileno(), line)
                     os.fsync(file.fileno())
                 except OSError:
                     os.ftruncate(file.fileno(), end)
@@ -60,6 +62,12 @@ class Journal:
                 return []
         return [_event(line, number) for number, line in enumerate(lines, 1)]
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Return whether this run may have left a job behind in Salesforce."""
+        names = [str(event["event"]) for event in self.events() if str(event["event"]).startswith("job_")]
+        return names[-1:] == [_CREATING] or bool(self.unfinished_jobs())
+
     def unfinished_jobs(self) -> list[str]:
         """Return the ids of jobs that were begun and have no end recorded, oldest first."""
         jobs: dict[str, bool] = {}
@@ -75,6 +83,12 @@ def _event(line: bytes, number: int) -> dict[str, Any]:
     except ValueError:
         event = None
     return event if isinstance(event, dict) and "event" in event else {"event": "unreadable", "line": number}
+
+
+def _write_all(descriptor: int, line: bytes) -> None:
+    """Write all of it: one call may take a part only, as when the disk is nearly full."""
+    while line:
+        line = line[os.write(descriptor, line) :]
 
 
 def _cut_torn_line(descriptor: int) -> int:
