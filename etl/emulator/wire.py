@@ -40,7 +40,8 @@ class Httpd(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         """Bind without asking a name server for the host's name."""
-        socket.socket.bind(self.socket, self.server_address)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = HOST, self.server_address[1]
 
