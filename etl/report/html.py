@@ -33,6 +33,8 @@ _COLUMNS = (
     ("unknown", "outcome not known"),
 )
 
+_RARE = frozenset({"kept", "unconfirmed", "rejected", "refused", "unknown"})
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -80,7 +82,7 @@ def html(report: Report) -> str:
         quiet=[part for part in _segments(total, _DONE[3:] if done else _PLANNED[3:]) if part.count],
         total=total,
         objects=_objects(report, done=done),
-        columns=_COLUMNS if done else _COLUMNS[:9],
+        columns=_columns(total, done=done),
         names=object_order(report.objects),
         samples=_samples(report.samples),
         unmatched=_reasons({wording.reason(code): count for code, count in report.unmatched_reasons.items()}),
@@ -108,6 +110,12 @@ def _template() -> Template:
 
 def _shown(content: Any) -> str:
     return wording.one_line(wording.value(content))
+
+
+def _columns(total: ObjectCounts, *, done: bool) -> list[tuple[str, str]]:
+    """Return the columns of the table of counts; of the rarer ones only those with any row."""
+    wanted = _COLUMNS if done else _COLUMNS[:9]
+    return [(name, meaning) for name, meaning in wanted if name not in _RARE or getattr(total, name)]
 
 
 def _segments(counts: ObjectCounts, names: tuple[str, ...], *, always: bool = False) -> list[Segment]:

@@ -4,7 +4,7 @@ Without it a run is just as correct: history, resume and undo are what is lost. 
 whatever the umask. Every failure of the disk is a StateFault that names the path and the remedy.
 """
 
-from etl.state.disk import disk
+from etl.state.disk import disk, sync_files
 from etl.state.history import RunSummary, history, load_report, prune, remove_leftovers, unfinished_journals
 from etl.state.journal import JOB_ENDS, Journal
 from etl.state.lock import lock
@@ -22,5 +22,6 @@ __all__ = [
     "new_run_id",
     "prune",
     "remove_leftovers",
+    "sync_files",
     "unfinished_journals",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -44,6 +44,13 @@ def private_file(path: Path, flags: int) -> BinaryIO:
     descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     os.fchmod(descriptor, 0o600)
     return os.fdopen(descriptor, "r+b" if flags & os.O_RDWR else "wb", buffering=0)
+
+
+def sync_files(paths: Iterable[Path]) -> None:
+    """See that the contents of these files are on the disk."""
+    for path in paths:
+        with disk(path), path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def sync_folder(path: Path) -> None:
