@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import shlex
 import subprocess
@@ -19,21 +20,33 @@ from etl.config import load
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "cron" / "kubernetes"
-JOBS = ("cronjob.yaml", "backfill-job.yaml")
 AGAIN = {65, 69, 74, 75, 130, 143}
 """Exit codes after which the same run may succeed."""
 
 
-def manifest(name: str) -> dict[str, Any]:
-    """Return the one document of a manifest."""
-    (document,) = yaml.safe_load_all((FOLDER / name).read_text(encoding="utf-8"))
-    assert isinstance(document, dict)
-    return document
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the documents of a manifest file."""
+    return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+
+
+MANIFESTS = {
+    (document["kind"], document["metadata"].get("name") or document["metadata"]["generateName"].rstrip("-")): document
+    for path in sorted(FOLDER.glob("*.yaml"))
+    if path.name != "kustomization.yaml"
+    for document in read(path)
+}
+JOBS = {name: document["spec"] for (kind, name), document in MANIFESTS.items() if kind in ("CronJob", "Job")}
+NIGHTLY = "learnupon-sync"
+
+
+def manifest(kind: str) -> dict[str, Any]:
+    """Return a copy of the document of that kind for the nightly run, to be read or broken."""
+    return copy.deepcopy(MANIFESTS[kind, NIGHTLY])
 
 
 def job_spec(name: str) -> dict[str, Any]:
     """Return the specification of a Job, or of the Jobs a CronJob makes."""
-    spec: dict[str, Any] = manifest(name)["spec"]
+    spec: dict[str, Any] = JOBS[name]
     return spec["jobTemplate"]["spec"] if "jobTemplate" in spec else spec
 
 
@@ -58,13 +71,18 @@ def exit_codes() -> set[int]:
 def policy(name: str) -> dict[str, set[int]]:
     """Return the exit codes a Job's failure policy names, by action."""
     rules = job_spec(name)["podFailurePolicy"]["rules"]
-    return {rule["action"]: set(rule["onExitCodes"]["values"]) for rule in rules if "onExitCodes" in rule}
+    one = {"FailIndex": "FailJob"}  # the same for one pod of several
+    return {
+        one.get(rule["action"], rule["action"]): set(rule["onExitCodes"]["values"])
+        for rule in rules
+        if "onExitCodes" in rule
+    }
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.yaml") if path.stem != "kustomization"))
-def test_the_manifests_are_valid(name: str) -> None:
+@pytest.mark.parametrize("name", MANIFESTS, ids=" ".join)
+def test_the_manifests_are_valid(name: tuple[str, str]) -> None:
     """Each manifest agrees with the schema that Kubernetes publishes, unknown keys refused."""
-    kubernetes_validate.validate(manifest(name), kubernetes_validate.latest_version(), strict=True)
+    kubernetes_validate.validate(MANIFESTS[name], kubernetes_validate.latest_version(), strict=True)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +90,7 @@ def test_the_manifests_are_valid(name: str) -> None:
 )
 def test_the_validation_sees_faults(key: str, value: object) -> None:
     """A misspelt key, a wrong type and a missing part are each refused, so the test above can fail."""
-    broken = manifest("cronjob.yaml")
+    broken = manifest("CronJob")
     broken["spec"][key] = value
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(broken, kubernetes_validate.latest_version(), strict=True)
@@ -80,7 +98,7 @@ def test_the_validation_sees_faults(key: str, value: object) -> None:
 
 def test_kustomize_names_files_that_exist() -> None:
     """The kustomization lists the manifests of the nightly run, and each exists."""
-    resources = manifest("kustomization.yaml")["resources"]
+    resources = read(FOLDER / "kustomization.yaml")[0]["resources"]
     assert "cronjob.yaml" in resources
     assert [name for name in resources if not (FOLDER / name).is_file()] == []
 
@@ -119,9 +137,9 @@ def test_the_pod_has_no_right_it_does_not_need(name: str) -> None:
 
 def test_the_nightly_run_ends_before_the_next_one() -> None:
     """One zone, no overlap, a start that may be late but not a day late, and an end well before the next start."""
-    spec = manifest("cronjob.yaml")["spec"]
+    spec = JOBS[NIGHTLY]
     assert (spec["timeZone"], spec["concurrencyPolicy"]) == ("Etc/UTC", "Forbid")
-    assert spec["startingDeadlineSeconds"] + job_spec("cronjob.yaml")["activeDeadlineSeconds"] < 24 * 3600
+    assert spec["startingDeadlineSeconds"] + job_spec(NIGHTLY)["activeDeadlineSeconds"] < 24 * 3600
 
 
 def test_the_configuration_in_the_cluster_loads(tmp_path: Path) -> None:
@@ -132,9 +150,9 @@ def test_the_configuration_in_the_cluster_loads(tmp_path: Path) -> None:
         asked.append(path)
         return "invented"
 
-    (tmp_path / "c.yaml").write_text(manifest("configmap.yaml")["data"]["learnupon-sync.yaml"], encoding="utf-8")
+    (tmp_path / "c.yaml").write_text(manifest("ConfigMap")["data"]["learnupon-sync.yaml"], encoding="utf-8")
     settings = load(tmp_path / "c.yaml", {}, read_file=read_file)
-    mounts = {mount["name"]: mount["mountPath"] for mount in pod("cronjob.yaml")["containers"][0]["volumeMounts"]}
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod(NIGHTLY)["containers"][0]["volumeMounts"]}
     assert {str(path.parent) for path in asked} == {mounts["secrets"]}
     told = re.findall(r"--from-file=(\S+)", (ROOT / "cron" / "README.md").read_text(encoding="utf-8"))
     assert sorted(path.name for path in asked) == sorted(told)
@@ -159,11 +177,23 @@ def accepted(arguments: list[str]) -> subprocess.CompletedProcess[str]:
 def test_the_arguments_are_the_programs(name: str) -> None:
     """Every argument in a manifest is one the command line knows, and the configuration is where it is mounted."""
     (container,) = pod(name)["containers"]
-    done = accepted(container["args"])
+    done = accepted([argument.replace("$(JOB_COMPLETION_INDEX)", "0") for argument in container["args"]])
     assert done.returncode == 0, done.stderr
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert Path(container["args"][1]).parent == Path(mounts["config"])
-    assert Path(container["args"][1]).name in manifest("configmap.yaml")["data"]
+    assert Path(container["args"][1]).name in manifest("ConfigMap")["data"]
+
+
+def test_every_shard_has_its_pod_and_the_totals_come_last() -> None:
+    """By portal: as many pods as shards, each with its number, and the totals start after the portals' time is over."""
+    portals, totals = JOBS["learnupon-sync-by-portal"], JOBS["learnupon-sync-totals"]
+    indexed = portals["jobTemplate"]["spec"]
+    arguments = pod("learnupon-sync-by-portal")["containers"][0]["args"]
+    assert indexed["completionMode"] == "Indexed"
+    assert arguments[arguments.index("--shard") + 1] == f"$(JOB_COMPLETION_INDEX)/{indexed['completions']}"
+    minutes = [int(spec["schedule"].split()[1]) * 60 + int(spec["schedule"].split()[0]) for spec in (portals, totals)]
+    latest = portals["startingDeadlineSeconds"] + indexed["activeDeadlineSeconds"]
+    assert minutes[1] - minutes[0] >= latest / 60
 
 
 def crontab() -> tuple[dict[str, str], list[list[str]]]:
@@ -200,5 +230,5 @@ def test_the_image_is_made_of_what_exists() -> None:
     assert all((ROOT / source).exists() and f"!{source}" in allowed for source in sources)
     assert "--require-hashes" in text
     user = re.findall(r"^USER (\d+):", text, re.MULTILINE)
-    assert user == [str(pod("cronjob.yaml")["securityContext"]["runAsUser"])]
+    assert user == [str(pod(NIGHTLY)["securityContext"]["runAsUser"])]
     assert 'ENTRYPOINT ["python", "-m", "etl"]' in text
