@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import responses
+from pydantic import SecretStr
 from salesforce_kit import QuickClock, world
 
 from etl.config import SalesforceSettings
@@ -27,7 +28,8 @@ def forged(**org: Any) -> Org:
     records = [{"Id": ORG_ID, "IsSandbox": False}]
     responses.post(LOGIN + "/services/oauth2/token", json={"access_token": "t0k3n", "instance_url": LOGIN})
     responses.get(DATA + "query", json={"records": records, **org})
-    settings = SalesforceSettings(login_url=LOGIN, org_id=ORG_ID, client_id="app", client_secret="s", poll_seconds=0.05)
+    secrets: dict[str, Any] = {"client_id": SecretStr("app"), "client_secret": SecretStr("s")}
+    settings = SalesforceSettings(login_url=LOGIN, org_id=ORG_ID, poll_seconds=0.05, **secrets)
     return Org.connect(settings, clock=QuickClock().clock(), random=Random(1))  # noqa: S311 - jitter
 
 
