@@ -77,6 +77,11 @@ class Rate:
         self._own.sent = now
         return 0.0
 
+    @property
+    def week_left(self) -> int | None:
+        """Return what the portal last said is left of the week's allowance; None while it has not said."""
+        return self._week
+
     def _spare_the_week(self) -> None:
         if self._week is not None and self._week < self._needed + _WEEK_FLOOR:
             raise QuotaSpent(

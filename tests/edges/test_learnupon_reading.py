@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,7 @@ def test_one_at_a_time_is_obeyed(tmp_path: Path) -> None:
 
     def enter(reply: Reply) -> Reply:
         under_way.append(1)
+        time.sleep(0.005)
         most.append(len(under_way))
         under_way.pop()
         return reply
