@@ -15,6 +15,7 @@ import click
 
 from etl.app import App, silence_stdout
 from etl.cli import group
+from etl.clock import Clock
 from etl.errors import Interrupted, SyncError, UsageFault, exit_code_of
 from etl.logs import Logs, escape
 
@@ -27,10 +28,11 @@ def main(
     environ: Mapping[str, str] | None = None,
     *,
     commands: click.Command = group,
+    clock: Clock | None = None,
 ) -> int:
     """Run the command line and return the exit code; nothing escapes but SystemExit of a command that asked for it."""
     logs = Logs()
-    app = App(environ=os.environ if environ is None else environ, logs=logs)
+    app = App(environ=os.environ if environ is None else environ, logs=logs, clock=clock or Clock())
     with _signals():  # around the end as well, or a twin of the signal would cut the last line off
         try:
             return _run(app, commands, list(sys.argv[1:] if argv is None else argv))
