@@ -148,10 +148,9 @@ class LearnUpon:
                 f"{where}: HTTP {status}, a redirect{target}, is not followed with the key pair; "
                 f"check url of portal {self.name}"
             )
-        return SourceUntrusted(
-            f"{where}: HTTP {status} {excerpt(response.content)}".rstrip()
-            + "; nothing may be concluded from this portal"
-        )
+        # Below 400 the body may be rows, and those hold names and addresses.
+        told = f" {excerpt(response.content)}" if status >= 400 and response.content else ""
+        return SourceUntrusted(f"{where}: HTTP {status}{told}; nothing may be concluded from this portal")
 
 
 def _transient(response: requests.Response) -> bool:
