@@ -1,0 +1,47 @@
+"""The audit of every report: its sums hold, and what it says was written is what the ledger saw; it runs nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from runs.result import Result
+
+_OPERATIONS = {"created": "create", "updated": "update", "deleted": "delete"}
+
+
+def audit(result: Result) -> None:
+    """Assert everything that section 8 promises of a report; wherever an outcome is unknown the ledger is a bound."""
+    report = result.report
+    assert report["exit_code"] == result.code or (report["exit_code"], result.code) == (0, 2)
+    for line in report["portals"]:
+        assert line["learners"] == line["matched"] + line["unmatched"] or not line["matched"] + line["unmatched"], line
+    for name, counts in report["objects"].items():
+        _sums(name, counts)
+    _ledger(result)
+
+
+def _sums(name: str, counts: dict[str, int]) -> None:
+    desired = counts["create"] + counts["update"] + counts["unchanged"] + counts["rejected"]
+    existing = counts["update"] + counts["unchanged"] + counts["delete"] + counts["unconfirmed"]
+    assert (counts["desired"], counts["existing"]) == (desired, existing), (name, counts)
+    assert counts["kept"] <= counts["desired"], (name, counts)
+    assert min(counts.values()) >= 0, (name, counts)
+    ended = sum(counts[what] for what in ("created", "updated", "deleted", "refused", "unknown"))
+    planned = counts["create"] + counts["update"] + counts["delete"]
+    assert ended in {0, planned}, (name, counts)
+
+
+def _ledger(result: Result) -> None:
+    seen = Counter((entry.object.split("__", 1)[-1], entry.operation) for entry in result.effects if _is_local(entry))
+    seen += Counter((entry.object, entry.operation) for entry in result.effects if not _is_local(entry))
+    objects = result.report["objects"]
+    assert {name for name, _ in seen} <= set(objects), seen
+    for name, counts in objects.items():
+        for word, operation in _OPERATIONS.items():
+            number = seen[name, operation]
+            assert counts[word] == number or (counts["unknown"] and counts[word] < number), (name, word, counts, seen)
+
+
+def _is_local(entry: object) -> bool:
+    """Tell whether the object's name carries a namespace (two double underscores)."""
+    return str(getattr(entry, "object", "")).count("__") > 1

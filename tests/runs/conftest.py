@@ -1,0 +1,21 @@
+"""Fixtures for whole runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from runs.stage import Stage
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker that names the sentence of the design a test proves."""
+    config.addinivalue_line("markers", "rule(*ids): the sentences of the design that this test proves (runs/rules.py)")
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """Give two empty portals and an org without people, served."""
+    with Stage(tmp_path) as made:
+        yield made
