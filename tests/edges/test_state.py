@@ -1,9 +1,8 @@
-"""The state folder: modes, whole files, journals that survive a cut, the lock, history and pruning."""
+"""The state folder: modes, whole files, journals that survive a cut, the lock."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import random
 import signal
@@ -11,37 +10,24 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from etl.clock import Clock
-from etl.errors import LockHeld, StateFault, UsageFault
+from etl.errors import LockHeld, StateFault
 from etl.state import (
     Journal,
     RunDir,
     disk,
-    history,
-    load_report,
     lock,
     new_run_id,
-    prune,
-    remove_leftovers,
-    unfinished_journals,
 )
 
 NOW = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 CLOCK = Clock(now=lambda: NOW)
 RUN = "20261122T010000Z-1a2b"
-
-
-def make_run(state: Path, run_id: str, *, report: dict[str, object] | None = None) -> Path:
-    """Leave the folder of a run that has ended (or died, without a report)."""
-    with RunDir(state, run_id, CLOCK) as run:
-        if report is not None:
-            run.write_text("report.json", json.dumps(report))
-    return run.path
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o777], ids=oct)
@@ -83,7 +69,7 @@ def test_a_run_id_says_when_and_differs_by_chance() -> None:
 
 def test_a_run_folder_is_never_shared(tmp_path: Path) -> None:
     """The folder of a run that is there already is refused, not written into."""
-    make_run(tmp_path, RUN)
+    RunDir(tmp_path, RUN, CLOCK).close()
     with pytest.raises(StateFault, match=RUN):
         RunDir(tmp_path, RUN)
 
@@ -110,29 +96,6 @@ def test_the_scratch_folder_goes_with_the_run(tmp_path: Path) -> None:
     with pytest.raises(KeyError), run:
         raise KeyError("the run's own error")
     assert not run.work.exists()
-
-
-def test_leftovers_of_dead_runs_go_and_those_of_live_ones_stay(tmp_path: Path) -> None:
-    """At the next start only scratch folders and half-written files of runs that have died are removed."""
-    code = (
-        "import sys, time; from pathlib import Path; from etl.state import RunDir\n"
-        "run = RunDir(Path(sys.argv[1]), sys.argv[2]); (run.work / 'x').write_text('x')\n"
-        "(run.path / '.report.json.abcd').write_text('half'); print('ready', flush=True); time.sleep(60)"
-    )
-    other = "20261121T010000Z-0000"
-    with subprocess.Popen([sys.executable, "-c", code, tmp_path, other], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        with RunDir(tmp_path, RUN, CLOCK) as run:
-            remove_leftovers(tmp_path)
-            assert (tmp_path / "runs" / other / "work" / "x").exists()
-            assert [one.outcome for one in history(tmp_path)] == ["running", "running"]
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            remove_leftovers(tmp_path)
-            assert run.work.exists()
-        assert [path.name for path in (tmp_path / "runs" / other).iterdir()] == [".alive"]
-        assert [one.outcome for one in history(tmp_path)] == ["died", "died"]
 
 
 def test_a_journal_gives_back_what_was_recorded(tmp_path: Path) -> None:
@@ -193,26 +156,6 @@ def test_a_size_limit_half_way_through_a_line_leaves_whole_lines(tmp_path: Path)
     assert path.read_bytes().endswith(b"\n")
 
 
-def test_only_runs_that_may_have_left_a_job_are_unfinished(tmp_path: Path) -> None:
-    """A job without an end, or a creation never heard of again, makes a journal unfinished; an end settles it."""
-    events: dict[str, list[tuple[str, str]]] = {
-        "20261101T000000Z-0001": [("job_creating", ""), ("job_created", "750A"), ("job_closing", "750A")],
-        "20261102T000000Z-0002": [("job_creating", "")],
-        "20261103T000000Z-0003": [("job_creating", ""), ("job_created", "750B"), ("job_ended", "750B")],
-        "20261104T000000Z-0004": [("job_creating", ""), ("job_created", "750C"), ("job_aborted", "750C")],
-        "20261105T000000Z-0005": [],
-    }
-    for run_id, names in events.items():
-        journal = Journal(make_run(tmp_path, run_id) / "journal.jsonl", CLOCK)
-        for name, job in names:
-            journal.record(name, **({"job": job} if job else {}))
-    found = unfinished_journals(tmp_path)
-    assert [(journal.run_id[-4:], journal.unfinished_jobs()) for journal in found] == [("0001", ["750A"]), ("0002", [])]
-    found[0].record("job_adopted", job="750A")
-    found[1].record("job_lost", aborted=0)
-    assert unfinished_journals(tmp_path) == []
-
-
 def test_a_second_run_is_refused_at_once_and_told_who_holds_the_lock(tmp_path: Path) -> None:
     """The lock never waits; its refusal names process, host, time and run, and ends with the first run."""
     with (
@@ -242,80 +185,6 @@ def test_the_lock_of_a_killed_run_holds_nobody_up(tmp_path: Path) -> None:
     assert (tmp_path / "lock.json").exists()
     with lock(tmp_path):
         pass
-
-
-def test_history_is_newest_first_with_what_became_of_each_run(tmp_path: Path) -> None:
-    """A finished run shows its counts, a run without a report died, a broken report is unreadable."""
-    report = {
-        "command": "run",
-        "outcome": "ok",
-        "exit_code": 0,
-        "started_at": "2026-11-22T01:00:00Z",
-        "seconds": 12.5,
-        "objects": {"Contact": {"update": 4, "updated": 3, "refused": 1}, "User": {"update": 2, "updated": 2}},
-    }
-    make_run(tmp_path, RUN, report=report)
-    make_run(tmp_path, "20261120T010000Z-0000")
-    (make_run(tmp_path, "20261121T010000Z-0000") / "report.json").write_text("{")
-    (tmp_path / "runs" / "99999999T999999Z-0000").mkdir()
-    (tmp_path / "runs" / "notes").mkdir()
-    runs = history(tmp_path)
-    assert [(run.run_id[:8], run.outcome) for run in runs] == [
-        ("20261122", "ok"),
-        ("20261121", "unreadable"),
-        ("20261120", "died"),
-    ]
-    assert (runs[0].planned, runs[0].updated, runs[0].refused, runs[0].seconds) == (6, 5, 1, 12.5)
-    assert runs[2].started_at == "2026-11-20T01:00:00Z"
-
-
-def test_no_state_folder_is_an_empty_history(tmp_path: Path) -> None:
-    """Before the first run there is nothing to list, to prune or to adopt, and nothing is made by asking."""
-    state = tmp_path / "var"
-    assert (history(state), unfinished_journals(state), prune(state, 30, NOW)) == ([], [], [])
-    assert not state.exists()
-
-
-@pytest.mark.parametrize("asked", ["20261122T010000Z-1a2c", "../../etc", "", "x"])
-def test_an_unknown_run_id_names_the_nearest(tmp_path: Path, asked: str) -> None:
-    """An id that is not there is wrong usage, and no path can be smuggled in by it."""
-    make_run(tmp_path, RUN, report={"run_id": RUN})
-    make_run(tmp_path, "20250101T000000Z-ffff", report={})
-    with pytest.raises(UsageFault, match="nearest is 20"):
-        load_report(tmp_path, asked)
-    assert load_report(tmp_path, RUN) == {"run_id": RUN}
-
-
-def test_a_run_without_a_report_is_named_as_such(tmp_path: Path) -> None:
-    """Asking for the report of a run that died says so."""
-    make_run(tmp_path, RUN)
-    with pytest.raises(UsageFault, match="no readable report"):
-        load_report(tmp_path, RUN)
-
-
-def test_prune_keeps_what_may_still_be_needed(tmp_path: Path) -> None:
-    """Old runs go, but never the newest finished one, one with an unfinished job, or one still running."""
-    finished: dict[str, object] = {"outcome": "ok"}
-    old, newest = "20260101T000000Z-0001", "20260105T000000Z-0005"
-    make_run(tmp_path, old, report=finished)
-    job = make_run(tmp_path, "20260102T000000Z-0002", report=finished)
-    Journal(job / "journal.jsonl").record("job_created", job="750A")
-    make_run(tmp_path, "20260103T000000Z-0003")
-    make_run(tmp_path, newest, report=finished)
-    make_run(tmp_path, "20261121T000000Z-0006")
-    with RunDir(tmp_path, "20260104T000000Z-0004", CLOCK):
-        removed = prune(tmp_path, 30, NOW)
-    assert sorted(removed) == [old, "20260103T000000Z-0003"]
-    assert [run.run_id[-1] for run in history(tmp_path)] == ["6", "5", "4", "2"]
-
-
-def test_prune_counts_whole_days(tmp_path: Path) -> None:
-    """A run exactly `keep_days` old stays; a second more and it goes."""
-    make_run(tmp_path, RUN, report={})
-    make_run(tmp_path, "20261101T010000Z-0001")
-    begun = datetime(2026, 11, 1, 1, 0, tzinfo=UTC)
-    assert prune(tmp_path, 7, begun + timedelta(days=7)) == []
-    assert prune(tmp_path, 7, begun + timedelta(days=7, seconds=1)) == ["20261101T010000Z-0001"]
 
 
 @pytest.mark.parametrize(
