@@ -142,7 +142,7 @@ class LearnUpon:
                 "(LearnUpon: Settings, Integrations, API Keys; a newly generated pair ends the old one at once)"
             )
         if 300 <= status < 400:
-            host = urlsplit(response.headers.get("Location", "")).hostname
+            host = _host(response.headers.get("Location", ""))
             target = f" to {excerpt(host)}" if host else ""
             return SourceUntrusted(
                 f"{where}: HTTP {status}, a redirect{target}, is not followed with the key pair; "
@@ -151,6 +151,13 @@ class LearnUpon:
         # Below 400 the body may be rows, and those hold names and addresses.
         told = f" {excerpt(response.content)}" if status >= 400 and response.content else ""
         return SourceUntrusted(f"{where}: HTTP {status}{told}; nothing may be concluded from this portal")
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def _transient(response: requests.Response) -> bool:

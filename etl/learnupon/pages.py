@@ -49,7 +49,7 @@ class Sheet(Generic[Row]):
             envelope = self._decoder.decode(body)
         except msgspec.ValidationError as error:
             raise _untrusted(where, f"an unexpected shape: {error}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _unreadable(where, body, error) from error
         complaints = [key for key in _COMPLAINTS if getattr(envelope, key) not in (None, False, "")]
         if complaints:

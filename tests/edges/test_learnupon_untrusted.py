@@ -95,6 +95,8 @@ LISTINGS = ("^/users", "^/courses", "^/learning_paths", "^/enrollments/search.*c
         (lambda reply: Reply(204, b"", reply.headers), "HTTP 204"),
         (lambda _: Reply(400, b'{"error": "internal error, please try again"}'), "HTTP 400"),
         (lambda _: Reply(404, b"{}"), "HTTP 404"),
+        (lambda _: Reply(302, b"", {"Location": "http://[broken"}), "a redirect, is not followed"),
+        (lambda reply: Reply(200, b'{"x": ' + b"[" * 100_000, reply.headers), "malformed JSON"),
         (lambda _: Reply(302, b"", {"Location": "http://elsewhere.invalid/login"}), "redirect to elsewhere.invalid"),
     ],
 )
