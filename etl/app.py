@@ -46,6 +46,11 @@ class App:
         """Return the settings, loaded at the first call, their secrets concealed in the log; raises ConfigFault."""
         return self._settings
 
+    def use(self, config: Path) -> None:
+        """Use another configuration from now on."""
+        self.chosen_config = config
+        self.__dict__.pop("_settings", None)
+
     @property
     def quiet(self) -> bool:
         """Return whether only warnings and results are wanted (`-q`)."""

@@ -58,7 +58,7 @@ class Book:
         self._note(entity, fitted)
         blocked = existing[entity.key].isin(fitted.rejected["key"]) & ~stays & ~unconfirmed
         held = existing[~(stays | unconfirmed | blocked)]
-        plan.add(diff(fitted.rows, held, key, self._shapes[entity.name]), proof)
+        plan.add(diff(fitted.rows, held, key, self._shapes[entity.name], entity.columns), proof)
         counts = plan.counts
         counts.unchanged += int(stays.sum())
         counts.unconfirmed += int((unconfirmed | blocked).sum())

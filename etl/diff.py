@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from etl.normalise import Shapes, normalise
 
 CHANGED = "changed"
-"""Column of updates: bit i is set when the i-th compared column differs."""
+"""Column of updates: bit i is set when the i-th column differs."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,14 @@ class Changes:
     """How many desired rows exist as they are."""
 
 
-def diff(desired: pd.DataFrame, existing: pd.DataFrame, key: str, shapes: Shapes) -> Changes:
+def diff(
+    desired: pd.DataFrame, existing: pd.DataFrame, key: str, shapes: Shapes, columns: Sequence[str] = ()
+) -> Changes:
     """Compare two frames on the columns of `shapes`, by `key`, which must be unique and not null on both sides.
 
     Both sides go through the same normalisation. Neither the order of rows nor that of columns matters, apart from the
-    order of the rows returned. Raises ValueError when a key occurs twice.
+    order of the rows returned. `columns` numbers the bits of `changed` when only some of an object's columns are
+    compared. Raises ValueError when a key occurs twice.
     """
     wanted, held = pd.Index(desired[key]), pd.Index(existing[key])
     if not wanted.is_unique or not held.is_unique:
@@ -42,21 +46,23 @@ def diff(desired: pd.DataFrame, existing: pd.DataFrame, key: str, shapes: Shapes
     is_new = place < 0
     both = desired[~is_new]
     same = existing.take(place[~is_new])
-    changed = _changed(normalise(both, shapes), normalise(same, shapes))
+    changed = _changed(normalise(both, shapes), normalise(same, shapes), list(columns or shapes))
     differs = changed != 0
     updates = both[differs].assign(Id=same.loc[differs, "Id"].array, changed=changed[differs])
     missing = ~held.isin(wanted)
     return Changes(desired[is_new], updates, same[differs], existing[missing], int((~differs).sum()))
 
 
-def _changed(desired: pd.DataFrame, existing: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _changed(
+    desired: pd.DataFrame, existing: pd.DataFrame, order: list[str]
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     bits = np.zeros(len(desired), dtype="int64")
-    for number, column in enumerate(desired.columns):
+    for column in desired.columns:
         want, have = desired[column].reset_index(drop=True), existing[column].reset_index(drop=True)
         unlike = (want != have).fillna(value=False).to_numpy(dtype=bool)
         nulls = want.isna().to_numpy() != have.isna().to_numpy()
         either = want.notna().to_numpy() | have.notna().to_numpy()
-        bits |= ((unlike & either) | nulls).astype("int64") << number
+        bits |= ((unlike & either) | nulls).astype("int64") << order.index(column)
     return bits
 
 

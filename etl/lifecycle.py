@@ -6,15 +6,17 @@ import json
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 from etl import pipeline
+from etl.clock import stoppable
 from etl.errors import BUG, OK, ROWS_REFUSED, SyncError, exit_code_of
 from etl.report.html import html
 from etl.report.model import Report, to_json
 from etl.report.tables import changes_csv, refused_csv, unmatched_csv
 from etl.stages.account import Record
 from etl.stages.job import Job
-from etl.state import RunDir, lock, new_run_id, prune, remove_leftovers
+from etl.state import RunDir, lock, prune, remove_leftovers
 
 _log = logging.getLogger(__name__)
 _OUTCOMES = {OK: "ok", ROWS_REFUSED: "refused"}
@@ -28,13 +30,12 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
     and then raised. A run that may write holds the lock of the state folder; LockHeld and StateFault are raised.
     """
     state = job.settings.state_dir
-    run_id = new_run_id(job.clock.now(), job.random)
-    with _locked(job, run_id), RunDir(state, run_id, job.clock) as folder:
+    with _locked(job), RunDir(state, job.run_id, job.clock) as folder:
         remove_leftovers(state)
-        record = Record(job, run_id)
+        record = Record(job)
         folder.journal.record("run_begun", command=job.command, dry_run=not job.writes)
         try:
-            code = work(job, folder, record)
+            code = work(replace(job, clock=stoppable(job.clock, job.stop)), folder, record)
             report, error = record.end(code, _OUTCOMES[code]), None
         except SyncError as stop:
             report, error = record.end(exit_code_of(stop), stop.outcome, str(stop)), stop
@@ -47,8 +48,8 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
     return report, error
 
 
-def _locked(job: Job, run_id: str) -> AbstractContextManager[None]:
-    return lock(job.settings.state_dir, run_id=run_id, clock=job.clock) if job.writes else nullcontext()
+def _locked(job: Job) -> AbstractContextManager[None]:
+    return lock(job.settings.state_dir, run_id=job.run_id, clock=job.clock) if job.writes else nullcontext()
 
 
 def leave(folder: RunDir, record: Record) -> None:

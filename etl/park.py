@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ import pyarrow as pa
 from etl.errors import StateFault
 
 _FLUSH_ROWS = 65_536
+_FEWEST_FLUSH_ROWS = 4_096
+"""Smaller files would cost more to open than to read."""
 
 
 class Park:
@@ -22,13 +23,14 @@ class Park:
     Rows wait in memory until a file's worth has come together (about 65,000). Disk failures raise StateFault.
     """
 
-    def __init__(self, folder: Path, schema: pa.Schema) -> None:
-        """Park rows of `schema` in `folder`, which is made and belongs to this table alone."""
+    def __init__(self, folder: Path, schema: pa.Schema, *, flush_rows: int = _FLUSH_ROWS) -> None:
+        """Park rows of `schema` in `folder`, which is made and belongs to this table alone, `flush_rows` a file."""
         self.folder = folder
         self.schema = schema
         self.rows = 0
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
+        self._flush_rows = flush_rows
         self._files: list[Path] = []
         self._lock = threading.Lock()
         with _disk(folder):
@@ -41,7 +43,7 @@ class Park:
             self.rows += table.num_rows
             self._waiting.extend(batches)
             self._waiting_rows += table.num_rows
-            if self._waiting_rows >= _FLUSH_ROWS:
+            if self._waiting_rows >= self._flush_rows:
                 self._flush()
 
     def _flush(self) -> None:
@@ -52,14 +54,12 @@ class Park:
         self._waiting = []
         self._waiting_rows = 0
 
-    def save(self) -> None:
-        """Bring rows that still wait in memory to the disk, and see that all files are on it."""
+    def save(self) -> list[Path]:
+        """Write rows that still wait in memory to their file, and return all files."""
         with self._lock:
             if self._waiting:
                 self._flush()
-            for path in self._files:
-                with _disk(path), path.open("rb") as file:
-                    os.fsync(file.fileno())
+            return list(self._files)
 
     def batches(self) -> Iterator[pa.Table]:
         """Give the rows file by file, in no promised order."""
@@ -76,14 +76,23 @@ class Park:
         tables = list(self.batches())
         return pa.concat_tables(tables) if tables else self.schema.empty_table()
 
-    def partitions(self, count: int, number: Callable[[pa.Table], np.ndarray[Any, Any]]) -> Iterator[pa.Table]:
-        """Give `count` tables; a row is in the one that its whole `number` modulo `count` names."""
+    def partitions(
+        self, count: int, number: Callable[[pa.Table], np.ndarray[Any, Any]], columns: Sequence[str] | None = None
+    ) -> Iterator[pa.Table]:
+        """Give `count` tables; a row is in the one that its whole `number` modulo `count` names.
+
+        With `columns` the tables hold these alone, and nothing else is read from disk.
+        """
+        schema = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         if count <= 1:
-            yield self.read()
+            yield self.read().select(schema.names)
             return
-        parts = [Park(self.folder / f"split-{count}" / f"{place:04d}", self.schema) for place in range(count)]
+        # All parts wait for rows at the same time: together they hold as few as four files of this park, however many.
+        rows = max(_FLUSH_ROWS * 4 // count, _FEWEST_FLUSH_ROWS)
+        folder = self.folder / f"split-{count}"
+        parts = [Park(folder / f"{place:04d}", schema, flush_rows=rows) for place in range(count)]
         for table in self.batches():
-            _scatter(table, parts, number(table))
+            _scatter(table.select(schema.names), parts, number(table))
         for part in parts:
             yield part.read()
             part.clear()

@@ -6,8 +6,6 @@ ends in the same place. Nothing is written before both reads are complete and ve
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from etl import planning
 from etl.errors import OK, ROWS_REFUSED
 from etl.normalise import Shapes
@@ -19,7 +17,8 @@ from etl.stages.extract import Portals
 from etl.stages.job import Job
 from etl.stages.judge import guard, judge
 from etl.stages.readback import read_back
-from etl.state import RunDir
+from etl.stages.threads import threads
+from etl.state import RunDir, sync_files
 
 
 def run(job: Job, folder: RunDir, record: account.Record) -> int:
@@ -31,12 +30,12 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     org = target.connect(job)
     record.follow(org)
     shapes = target.shapes_of(org)
-    target.end_earlier_jobs(org, job)
+    record.note(target.end_earlier_jobs(org, job))
 
     portals = Portals(job)
     record.follow_portals(portals)
     portals.check()
-    with ThreadPoolExecutor(1) as pool:
+    with threads(1, job.stop) as pool:
         holding = pool.submit(target.read_held, org, job, folder.work / "salesforce")
         reads = portals.read(folder.work / "learnupon")
         held = holding.result()
@@ -62,7 +61,7 @@ def totals(job: Job, folder: RunDir, record: account.Record) -> int:
     org = target.connect(job)
     record.follow(org)
     shapes = target.shapes_of(org)
-    target.end_earlier_jobs(org, job)
+    record.note(target.end_earlier_jobs(org, job))
     held = target.read_held(org, job, folder.work / "salesforce", (MEMBERSHIP,))
     members = planning.members_held(held.rows[MEMBERSHIP.name], job.portal_ids)
     profiles = people.with_referred(org, members, held.profiles)
@@ -78,7 +77,7 @@ def totals(job: Job, folder: RunDir, record: account.Record) -> int:
 def _write(job: Job, org: Org, folder: RunDir, record: account.Record, shapes: dict[str, Shapes]) -> int:
     """Save the rows as they were, apply the plan, and compare what was written with what is there."""
     plan = record.plan
-    plan.save()
+    sync_files(plan.save())
     load = Load(org, journal=folder.journal, folder=folder.work)
     try:
         load.apply(plan.entities)

@@ -113,11 +113,10 @@ class Plan:
         """Return what the guards count, by object."""
         return {name: plan.load for name, plan in self.entities.items()}
 
-    def save(self) -> None:
-        """Bring the plan, and with it the rows as they were before, to the disk: before the first write."""
-        for plan in self.entities.values():
-            for park in (plan.creates, plan.updates, plan.before, plan.deletes):
-                park.save()
+    def save(self) -> list[Path]:
+        """Write the plan, and with it the rows as they were before, to its files, and return them."""
+        parks = [(plan.creates, plan.updates, plan.before, plan.deletes) for plan in self.entities.values()]
+        return [path for four in parks for park in four for path in park.save()]
 
     @property
     def tripped(self) -> list[Reading]:

@@ -50,7 +50,8 @@ def command(
         "backfill",
         portals=mine,
         dry_run=dry_run,
-        with_profiles=len(mine) == len(app.settings().portals),
+        # without the memberships of all portals, or their counts, a person's sums are not known
+        with_profiles=len(mine) == len(app.settings().portals) and not app.settings().salesforce.namespace,
         backfill=scope,
         as_json=as_json,
         as_markdown=as_markdown,

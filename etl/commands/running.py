@@ -21,7 +21,7 @@ from etl.report.markdown import markdown
 from etl.report.model import Report, to_json
 from etl.report.text import changes_text, text, wants_color
 from etl.stages.job import Backfill, Job
-from etl.state.rundir import runs_folder
+from etl.state.rundir import new_run_id, runs_folder
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -76,12 +76,16 @@ def carry_out(
 ) -> Report:
     """Run a job, show its report on standard output, and raise what stopped it."""
     settings = app.settings()
+    chance = SystemRandom()
+    run_id = new_run_id(app.clock.now(), chance)
+    app.logs.run_id = run_id
     with app.progress() as progress:
         job = Job(
             settings=settings,
             command=name,
+            run_id=run_id,
             clock=app.clock,
-            random=SystemRandom(),
+            random=chance,
             progress=progress,
             portals=settings.portals if portals is None else portals,
             dry_run=dry_run,
@@ -107,7 +111,7 @@ def show(app: App, report: Report, *, as_json: bool = False, as_markdown: bool =
         app.echo(markdown(report).rstrip("\n"))
         return
     color = wants_color(sys.stdout, app.environ)
-    if report.preview and report.samples:
+    if report.show_values and report.samples:
         app.echo(changes_text(report.samples, show_values=report.show_values, color=color).rstrip("\n") + "\n")
     app.echo(text(report, where=os.fspath(app.report or ""), color=color).rstrip("\n"))
 

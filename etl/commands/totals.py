@@ -6,6 +6,7 @@ import click
 
 from etl.app import App
 from etl.commands.running import carry_out, show_options
+from etl.errors import ConfigFault
 from etl.guards import Allowed
 from etl.pipeline import totals
 
@@ -24,6 +25,11 @@ def command(
     show_values: bool,
 ) -> int:
     """Sum up every person's profile from the memberships in Salesforce: the last step after portals were run apart."""
+    if app.settings().salesforce.namespace:
+        raise ConfigFault(
+            "salesforce.namespace: the memberships of LearnUpon's package hold no counts to sum up; "
+            "profiles are then written by a run of all portals: learnupon-sync run"
+        )
     report = carry_out(
         app,
         "totals",

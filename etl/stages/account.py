@@ -10,7 +10,7 @@ from etl import guards, keys
 from etl.errors import GuardTripped
 from etl.learnupon import PortalRead
 from etl.plan import Plan
-from etl.report.model import GuardLine, ObjectCounts, PortalLine, Report, stamp
+from etl.report.model import GuardLine, ObjectCounts, PortalLine, Report
 from etl.report.samples import sample_changes
 from etl.salesforce.load import Load
 from etl.salesforce.org import Org
@@ -24,11 +24,12 @@ _NAMES = ["user_id", "sf_contact_id", "sf_user_id", "first_name", "last_name", "
 class Record:
     """What is known of a run so far."""
 
-    def __init__(self, job: Job, run_id: str) -> None:
+    def __init__(self, job: Job) -> None:
         """Begin with nothing but the portals' names."""
         self._job = job
         self._org: Org | None = None
         self._portals: Portals | None = None
+        self._notes: list[str] = []
         self.plan = Plan({}, pd.DataFrame({"object": [], "key": [], "reason": []}, dtype="string[pyarrow]"))
         self.refused = pd.DataFrame({name: [] for name in COLUMNS}, dtype="string[pyarrow]")
         """Rows Salesforce refused, or that were not there when read back."""
@@ -36,7 +37,7 @@ class Record:
         self.show_names = job.settings.report.show_names
         allowed = {"allow_deletes": job.allowed.deletes, "allow_updates": job.allowed.updates}
         self.report = Report(
-            run_id=run_id,
+            run_id=job.run_id,
             command=job.command,
             dry_run=not job.writes,
             started_at=job.clock.now(),
@@ -53,6 +54,11 @@ class Record:
     def follow_portals(self, portals: Portals) -> None:
         """Count these portals' requests from now on."""
         self._portals = portals
+
+    def note(self, lines: Sequence[str]) -> None:
+        """Keep lines that the report shows among its warnings."""
+        self._notes.extend(lines)
+        self.report.warnings.extend(lines)
 
     def count_calls(self) -> None:
         """Bring the numbers of requests up to date."""
@@ -82,7 +88,7 @@ class Record:
     def planned(self, plan: Plan) -> None:
         """Note the plan: counts, guards, warnings, a sample."""
         self.plan = plan
-        self.report.warnings = list(plan.warnings)
+        self.report.warnings = [*self._notes, *plan.warnings]
         self.report.guards = [
             GuardLine(one.name, one.value, one.limit, one.tripped, one.overridden, one.where) for one in plan.guards
         ]
@@ -127,11 +133,6 @@ class Record:
         self.report.error = error
         self.report.finished_at = self._job.clock.now()
         return self.report
-
-    @property
-    def began(self) -> str:
-        """Return when the run began, as text."""
-        return stamp(self.report.started_at) or ""
 
 
 def stop_if_tripped(plan: Plan) -> None:

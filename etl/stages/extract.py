@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -14,6 +13,7 @@ import pyarrow as pa
 from etl import frames, keys
 from etl.learnupon import LearnUpon, PortalRead, check_portal, confirm, read_portal, read_scope
 from etl.stages.job import Job
+from etl.stages.threads import first_failure, threads
 
 Kind = Literal["member", "enrollment", "path"]
 _ENDPOINT: dict[Kind, Literal["users", "enrollments", "path_enrollments"]] = {
@@ -49,8 +49,9 @@ class Portals:
 
     def read(self, folder: Path) -> list[PortalRead]:
         """Read every portal completely, or raise: nothing may be concluded from a part."""
-        with ThreadPoolExecutor(len(self._clients)) as pool:
-            reads = list(pool.map(lambda place: self._read(place, folder / str(place)), range(len(self._clients))))
+        with threads(len(self._clients), self._job.stop) as pool:
+            places = range(len(self._clients))
+            reads = first_failure([pool.submit(self._read, place, folder / str(place)) for place in places])
         for read in reads:
             self.warnings.extend(read.warnings)
         return reads

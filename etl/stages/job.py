@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from datetime import date
 from random import Random
@@ -30,6 +31,7 @@ class Job:
 
     settings: Settings
     command: str
+    run_id: str
     clock: Clock
     random: Random
     progress: Progress
@@ -42,6 +44,8 @@ class Job:
     allowed: Allowed = field(default_factory=Allowed)
     backfill: Backfill | None = None
     show_values: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when the run is given up: the threads that work for it end soon (`etl.clock.stoppable`)."""
 
     @property
     def writes(self) -> bool:

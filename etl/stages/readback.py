@@ -46,7 +46,8 @@ def _actual(org: Org, plan: EntityPlan, portal_ids: tuple[int, ...], park: Park)
     """Read the written rows: by key while they are few, else the whole object."""
     entity, counts = plan.entity, plan.counts
     written = counts.create + counts.update
-    if entity.row == "profile" or written <= max(_FEW, _WHOLE_FROM * counts.desired):
+    keyed = entity.row == "profile" or not org.settings.namespace  # the package's objects have no key to ask by
+    if entity.row == "profile" or (keyed and written <= max(_FEW, _WHOLE_FROM * counts.desired)):
         read_keys(org, entity, [key for rows in _written(plan) for key in rows[entity.key]], park)
     else:
         read_existing(org, entity, portal_ids, park)

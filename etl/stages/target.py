@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from etl.salesforce.org import Org
 from etl.salesforce.snapshot import read_existing, read_profiles
 from etl.schema import CUSTOM, ENTITIES, KEY, PROFILES, Entity, Field
 from etl.stages.job import Job
+from etl.stages.threads import threads
 from etl.state import unfinished_journals
 
 _QUERIES_AT_ONCE = 4
@@ -39,13 +40,13 @@ def connect(job: Job) -> Org:
     return Org.connect(job.settings.salesforce, clock=job.clock, random=job.random)
 
 
-def end_earlier_jobs(org: Org, job: Job) -> None:
+def end_earlier_jobs(org: Org, job: Job) -> list[str]:
     """End what earlier runs left in Salesforce: open ones are aborted, running ones waited for.
 
-    A run that does not write leaves them alone. Raises OutcomeUnknown when such a job does not end in time.
+    Returns a line for each; a run that does not write leaves them alone. Raises OutcomeUnknown when one does not end
+    in time.
     """
-    if job.writes:
-        adopt(org, unfinished_journals(job.settings.state_dir))
+    return adopt(org, unfinished_journals(job.settings.state_dir)) if job.writes else []
 
 
 def shapes_of(org: Org) -> dict[str, Shapes]:
@@ -91,7 +92,7 @@ def read_held(org: Org, job: Job, folder: Path, entities: Sequence[Entity] = CUS
     """Read the rows of the run's portals and everybody with a LearnUpon id, several queries at once."""
     parks = {entity.name: Park(folder / entity.name, entity_schema(entity)) for entity in entities}
     task = job.progress.task("objects of Salesforce", len(entities) + len(PROFILES))
-    with ThreadPoolExecutor(_QUERIES_AT_ONCE) as pool:
+    with threads(_QUERIES_AT_ONCE, job.stop) as pool:
         profiles = [pool.submit(read_profiles, org, entity) for entity in PROFILES]
         rows = [pool.submit(read_existing, org, entity, job.portal_ids, parks[entity.name]) for entity in entities]
         waiting: list[Future[Any]] = [*rows, *profiles]
