@@ -151,3 +151,9 @@ def test_the_organization_can_be_asked_who_it_is(door: OrgDoor) -> None:
         "FROM Organization"
     )["records"]
     assert (org["Id"], org["IsSandbox"], org["NamespacePrefix"]) == (door.org.org_id, True, None)
+
+
+def test_entity_definition_lists_the_objects(door: OrgDoor) -> None:
+    """SFDMU asks it which objects it may write."""
+    query = "SELECT QualifiedApiName FROM EntityDefinition WHERE IsQueryable = true AND IsEverDeletable = false"
+    assert {"User", "Organization"} <= set(door.column(query)) < set(door.org.objects)

@@ -69,7 +69,7 @@ def _standard() -> list[ObjectType]:
         text("Phone", 40),
         *_profile(),
     )
-    return [account, contact, _user(), _organization(), *_quiet()]
+    return [account, contact, _user(), _organization(), *_quiet(), _entity_definition()]
 
 
 def _user() -> ObjectType:
@@ -115,6 +115,17 @@ def _quiet() -> list[ObjectType]:
         )
         for name, prefix in (("Profile", "00e"), ("Group", "00G"))
     ]
+
+
+def _entity_definition() -> ObjectType:
+    """What SFDMU asks of every object before it moves data."""
+    flags = ("IsEverCreatable", "IsEverUpdatable", "IsEverDeletable", "IsQueryable", "IsRetrieveable")
+    more = ("IsIdEnabled", "IsCustomizable", "IsDeprecatedAndHidden")
+    return ObjectType("EntityDefinition", "4ie", createable=False, updateable=False, deletable=False).add(
+        Field("Id", "id", length=18, createable=False, updateable=False, nillable=False),
+        *(text(name, createable=False, updateable=False) for name in ("QualifiedApiName", "Label", "KeyPrefix")),
+        *(checkbox(name, createable=False, updateable=False) for name in (*flags, *more)),
+    )
 
 
 def _key() -> Field:

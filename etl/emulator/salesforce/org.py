@@ -105,8 +105,19 @@ class SalesforceOrg:
                 **stamps,
             }
         )
+        self._list_objects()
         fields = {"FirstName": "Sync", "LastName": "Integration", "Username": USERNAME, "Email": USERNAME}
         self.user_id = self.insert("User", fields, record=False)
+
+    def _list_objects(self) -> None:
+        """Fill EntityDefinition with the objects there are."""
+        table = self.tables["EntityDefinition"]
+        for kind in self.objects.values():
+            yes = dict.fromkeys(("IsQueryable", "IsRetrieveable", "IsIdEnabled", "IsCustomizable"), True)
+            rights = {"Creatable": kind.createable, "Updatable": kind.updateable, "Deletable": kind.deletable}
+            flags = {f"IsEver{name}": value for name, value in rights.items()}
+            named = {"QualifiedApiName": kind.name, "Label": kind.label, "KeyPrefix": kind.prefix}
+            table.put({"Id": table.next_id(), **named, **flags, **yes})
 
     def now(self) -> str:
         """The org's time, in the stored form of a datetime."""

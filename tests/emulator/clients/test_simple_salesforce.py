@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
-from simple_salesforce import Salesforce
+from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceMalformedRequest
 
 from etl.emulator.salesforce import SalesforceApp, SalesforceOrg
@@ -35,7 +35,7 @@ def org() -> SalesforceOrg:
 
 
 @pytest.fixture
-def client(org: SalesforceOrg) -> Iterator[Salesforce]:
+def client(org: SalesforceOrg) -> Iterator[Any]:
     """A client signed in with the fixed token; the emulator must not have failed in the end."""
     with Server(SalesforceApp(org), ledger=org.ledger) as server, requests.Session() as session:
         session.mount(f"https://127.0.0.1:{server.port}", Plain())
@@ -43,7 +43,7 @@ def client(org: SalesforceOrg) -> Iterator[Salesforce]:
         assert server.errors == []
 
 
-def test_bulk2_upserts_and_tells_the_failing_row(client: Salesforce, org: SalesforceOrg) -> None:
+def test_bulk2_upserts_and_tells_the_failing_row(client: Any, org: SalesforceOrg) -> None:
     """Its own job loop, its own CSV, its own reading of results."""
     rows = [{"LU_Key__c": f"1:enrollment:{n}", "Score__c": str(n)} for n in range(3)]
     rows.append({"LU_Key__c": "1:enrollment:9", "Score__c": "none"})
@@ -57,7 +57,7 @@ def test_bulk2_upserts_and_tells_the_failing_row(client: Salesforce, org: Salesf
     assert bulk.get_unprocessed_records(summary["job_id"]).splitlines()[1:] == []
 
 
-def test_bulk2_queries_page_by_page(client: Salesforce, org: SalesforceOrg) -> None:
+def test_bulk2_queries_page_by_page(client: Any, org: SalesforceOrg) -> None:
     """Each page has its header; together all rows once."""
     for number in range(7):
         org.insert(ENROLLMENT, {"LU_Key__c": str(number)})
@@ -68,14 +68,14 @@ def test_bulk2_queries_page_by_page(client: Salesforce, org: SalesforceOrg) -> N
     assert sorted(keys) == [str(number) for number in range(7)]
 
 
-def test_bulk2_deletes_by_id(client: Salesforce, org: SalesforceOrg) -> None:
+def test_bulk2_deletes_by_id(client: Any, org: SalesforceOrg) -> None:
     """The column Id alone."""
     rows = [{"Id": org.insert("Contact", {})} for _ in range(2)]
     (summary,) = client.bulk2.Contact.delete(records=rows, wait=0.1)
     assert (summary["numberRecordsProcessed"], org.rows("Contact")) == (2, [])
 
 
-def test_rest_helpers_are_understood(client: Salesforce, org: SalesforceOrg) -> None:
+def test_rest_helpers_are_understood(client: Any, org: SalesforceOrg) -> None:
     """query_all over pages, limits, describe, single records, errors, api usage."""
     org.rest_page_rows = 2
     made = [client.Contact.create({"LastName": f"N{number}"})["id"] for number in range(5)]
