@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+import requests
+
+from etl import session
 from etl.clock import Clock
 
 
@@ -142,3 +146,42 @@ class StillClock:
 def chance() -> Random:
     """Return the same chance for every test."""
     return Random(1)  # noqa: S311 - jitter, no secret
+
+
+class Caller:
+    """Calls a stage with a still clock and short patience."""
+
+    def __init__(self, stage: Stage) -> None:
+        """Keep the stage and count calls."""
+        self.stage = stage
+        self.time = StillClock()
+        self.calls = session.Calls()
+        self.http = session.http_session(pool=2)
+
+    def __call__(self, method: str = "GET", path: str = "/x", **options: Any) -> requests.Response:
+        """Make the call."""
+        options.setdefault("patience", session.Patience(read_s=5, connect_s=5))
+        return session.call(
+            self.http,
+            method,
+            self.stage.url + path,
+            clock=self.time.clock,
+            random=chance(),
+            calls=self.calls,
+            **options,
+        )
+
+
+@contextmanager
+def serving(*replies: Reply | Callable[[Asked], Reply]) -> Iterator[Caller]:
+    """Serve the replies in turn, the last one for ever."""
+    left = list(replies)
+
+    def answer(asked: Asked) -> Reply:
+        reply = left.pop(0) if len(left) > 1 else left[0]
+        return reply(asked) if callable(reply) else reply
+
+    with Stage(answer) as stage:
+        caller = Caller(stage)
+        yield caller
+        caller.http.close()

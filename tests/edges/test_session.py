@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from http_stage import Asked, Reply, Stage, StillClock, chance
+from http_stage import Asked, Reply, StillClock, chance, serving
 
 from etl import session
-from etl.errors import SourceUntrusted, Unavailable
-
-
-class Caller:
-    """Calls a stage with a still clock and short patience."""
-
-    def __init__(self, stage: Stage) -> None:
-        """Keep the stage and count calls."""
-        self.stage = stage
-        self.time = StillClock()
-        self.calls = session.Calls()
-        self.http = session.http_session(pool=2)
-
-    def __call__(self, method: str = "GET", path: str = "/x", **options: Any) -> requests.Response:
-        """Make the call."""
-        options.setdefault("patience", session.Patience(read_s=5, connect_s=5))
-        return session.call(
-            self.http,
-            method,
-            self.stage.url + path,
-            clock=self.time.clock,
-            random=chance(),
-            calls=self.calls,
-            **options,
-        )
-
-
-@contextmanager
-def serving(*replies: Reply | Callable[[Asked], Reply]) -> Iterator[Caller]:
-    """Serve the replies in turn, the last one for ever."""
-    left = list(replies)
-
-    def answer(asked: Asked) -> Reply:
-        reply = left.pop(0) if len(left) > 1 else left[0]
-        return reply(asked) if callable(reply) else reply
-
-    with Stage(answer) as stage:
-        caller = Caller(stage)
-        yield caller
-        caller.http.close()
-
+from etl.errors import Unavailable
 
 OK = Reply(body=b'{"fine": 1}')
 
@@ -143,66 +100,6 @@ def test_an_unreadable_retry_after_is_none(value: str) -> None:
     assert session.retry_after_s(response, StillClock().clock) is None
 
 
-def test_a_lost_connection_is_asked_again() -> None:
-    """A connection closed without an answer is tried again for a GET."""
-    with serving(Reply(drop=True), OK) as call:
-        assert call().status_code == 200
-
-
-def test_a_body_shorter_than_announced_is_asked_again() -> None:
-    """Content-Length larger than what came is a cut body, not a short one."""
-    with serving(Reply(body=b'{"half":', length=100), OK) as call:
-        assert call().content == b'{"fine": 1}'
-
-
-def test_a_body_cut_for_ever_is_unavailable() -> None:
-    """A body that is always cut is never handed over."""
-    with serving(Reply(body=b"half", length=100)) as call, pytest.raises(Unavailable, match="cut after 4 bytes"):
-        call()
-
-
-def test_cut_chunks_are_noticed() -> None:
-    """A chunked body without its end is a cut body."""
-    with serving(Reply(body=b"5\r\nhello\r\n", headers={"Transfer-Encoding": "chunked"}, length=None), OK) as call:
-        assert call().content == b'{"fine": 1}'
-
-
-def test_cut_gzip_is_noticed_or_shorter() -> None:
-    """Bytes that are no gzip, though announced, are a broken answer and asked for again."""
-    with serving(Reply(body=b"no gzip at all", headers={"Content-Encoding": "gzip"}), OK) as call:
-        assert call().content == b'{"fine": 1}'
-
-
-def test_gzip_is_decoded_and_bounded() -> None:
-    """A small gzip that swells beyond the bound is refused before it fills the memory."""
-    body = gzip.compress(b"0" * 5_000_000)
-    with serving(Reply(body=body, headers={"Content-Encoding": "gzip"})) as call:
-        assert len(call().content) == 5_000_000
-        with pytest.raises(session.OversizedAnswer):
-            call(max_bytes=1_000_000)
-
-
-def test_a_dripping_body_is_given_up() -> None:
-    """A body that drips a byte at a time is given up when the whole answer's time is over."""
-    time = StillClock()
-
-    def drip() -> None:
-        time.seconds += 7
-
-    with serving(Reply(body=b"x" * 64, pieces=drip), OK) as call:
-        call.time = time
-        assert call(patience=session.Patience(answer_s=20)).content == b'{"fine": 1}'
-
-
-def test_silence_is_bounded() -> None:
-    """A server that takes the request and stays silent is a timeout, not a hang."""
-    with Stage(lambda _asked: Reply(length=10, body=b"")) as stage:
-        call = Caller(stage)
-        with pytest.raises(Unavailable):
-            call(patience=session.Patience(attempts=1, read_s=0.2))
-        call.http.close()
-
-
 @pytest.mark.parametrize("reply", [Reply(drop=True), Reply(500), Reply(body=b"half", length=9)])
 def test_what_must_not_be_repeated_is_not(reply: Reply) -> None:
     """A POST whose answer is lost, cut or a 500 raises AnswerLost after one request: the caller looks it up."""
@@ -281,41 +178,6 @@ def test_gzip_is_asked_for() -> None:
     with serving(OK) as call:
         call()
         assert "gzip" in call.stage.asked[0].headers["Accept-Encoding"]
-
-
-def test_an_answer_found_wanting_is_asked_for_again() -> None:
-    """The caller can send an answer back; when none will do, the error it named is raised."""
-
-    def wanting(response: requests.Response) -> None:
-        if response.content == b"{}":
-            raise session.RetryableAnswer("an empty answer", final=SourceUntrusted("always empty"))
-
-    with serving(Reply(), OK) as call:
-        assert call(accept=wanting).content == b'{"fine": 1}'
-    with serving(Reply()) as call, pytest.raises(SourceUntrusted, match="always empty"):
-        call(accept=wanting)
-
-
-def test_a_stream_is_read_by_the_caller_within_the_attempt() -> None:
-    """A caller that reads the body itself is called again when the body was cut."""
-    got: list[bytes] = []
-    time = StillClock()
-
-    def consume(response: requests.Response) -> None:
-        got.clear()
-        got.extend(session.chunks(response, clock=time.clock, seconds=60))
-
-    with serving(Reply(body=b"half", length=100), OK) as call:
-        call(consume=consume)
-        assert b"".join(got) == b'{"fine": 1}'
-
-
-def test_connections_are_reused() -> None:
-    """A body read to its end gives its connection back: two calls use one."""
-    with serving(OK) as call:
-        call()
-        call()
-        assert len({asked.port for asked in call.stage.asked}) == 1
 
 
 class Logbook:
