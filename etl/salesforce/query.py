@@ -44,8 +44,10 @@ def waits(org: Org) -> Iterator[float]:
         wait = max(wait, min(wait * _GROWTH, longest))
 
 
-def bulk_rows(org: Org, query: str, columns: Sequence[Column], *, deleted_too: bool = False) -> Iterator[pa.Table]:
-    """Run a Bulk query and give its rows page by page.
+def bulk_rows(
+    org: Org, query: str, columns: Sequence[Column], *, deleted_too: bool = False, page_rows: int = PAGE_ROWS
+) -> Iterator[pa.Table]:
+    """Run a Bulk query and give its rows page by page, `page_rows` at most in each.
 
     When the iterator is exhausted, all rows came; otherwise it raises Unavailable, and what was given before must not
     be used. SchemaMismatch when an object or field of the query is missing.
@@ -55,7 +57,8 @@ def bulk_rows(org: Org, query: str, columns: Sequence[Column], *, deleted_too: b
     promised = _await(org, job)
     locator, seen, rows = "", {""}, 0
     while locator != "null":
-        table, locator = _page(org, job, locator, columns)
+        params = {"maxRecords": str(page_rows)} | ({"locator": locator} if locator else {})
+        table, locator = _page(org, job, params, columns)
         if locator in seen:
             raise Unavailable(f"query job {job}: the locator of the next page came twice; nothing was written")
         seen.add(locator)
@@ -116,9 +119,8 @@ def _count(value: Any, what: str) -> int:
     return count
 
 
-def _page(org: Org, job: str, locator: str, columns: Sequence[Column]) -> tuple[pa.Table, str]:
+def _page(org: Org, job: str, params: dict[str, str], columns: Sequence[Column]) -> tuple[pa.Table, str]:
     """Fetch one page and the locator of the next; a page that is not whole is fetched once more, and then refused."""
-    params = {"maxRecords": str(PAGE_ROWS)} | ({"locator": locator} if locator else {})
     fault = ""
     for _ in range(2):
         try:
