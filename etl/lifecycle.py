@@ -19,7 +19,7 @@ from etl.stages.job import Job
 from etl.state import RunDir, lock, prune, remove_leftovers
 
 _log = logging.getLogger(__name__)
-_OUTCOMES = {OK: "ok", ROWS_REFUSED: "refused"}
+_OUTCOMES = {OK: "ok", ROWS_REFUSED: "rows_refused"}
 Work = Callable[[Job, RunDir, Record], int]
 
 

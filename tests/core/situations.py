@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from etl import frames, keys, match, planning, situation
 from etl.config.models import RulesSettings
+from etl.ids import to_18
 from etl.normalise import Shapes, declared_shapes
 from etl.park import Park
 from etl.plan import Plan
@@ -22,12 +23,12 @@ PORTALS = {11: "First Academy", 22: "Second Academy"}
 
 def contact(number: int) -> str:
     """Return the record id of an invented Contact."""
-    return match.to_18(pd.Series([f"0035g{number:010d}"], dtype="string[pyarrow]")).iloc[0]
+    return to_18(pd.Series([f"0035g{number:010d}"], dtype="string[pyarrow]")).iloc[0]
 
 
 def user(number: int) -> str:
     """Return the record id of an invented User."""
-    return match.to_18(pd.Series([f"0055g{number:010d}"], dtype="string[pyarrow]")).iloc[0]
+    return to_18(pd.Series([f"0055g{number:010d}"], dtype="string[pyarrow]")).iloc[0]
 
 
 def learner(user_id: int, **columns: Any) -> dict[str, Any]:

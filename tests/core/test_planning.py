@@ -107,7 +107,7 @@ def test_reappearing_row_loses_the_flag(world: World) -> None:
 
 
 def test_gone_learner_keeps_membership_with_zero_counts(world: World) -> None:
-    """A learner confirmed gone keeps the membership, flagged; counts 0, the id and last access stay, on the person too."""
+    """A learner confirmed gone keeps the membership, flagged, with counts 0; the id and last access stay."""
     world.portals[0] = Portal([learner(5, last_sign_in_at="2026-02-01T00:00:00Z")], [enrollment(7, 5, "passed")])
     world.run()
     world.portals[0] = Portal()
@@ -151,7 +151,7 @@ def test_mover_gets_the_new_row_and_loses_the_old_one(world: World) -> None:
 
 
 def test_other_contact_takes_rows_over(world: World) -> None:
-    """A learner who becomes another Contact keeps the rows, which point at the new one; the old one's counts become 0."""
+    """A learner who becomes another Contact takes the rows along; the old Contact's counts become 0."""
     world.portals[0] = Portal([learner(5)], [enrollment(7, 5)])
     world.run()
     world.portals[0].users = [learner(5, sf_contact_id=contact(6))]
@@ -170,7 +170,7 @@ def test_foreign_profiles_are_not_touched(world: World) -> None:
 
 
 def test_path_progress_counts_a_course_once_by_id_or_source(world: World) -> None:
-    """A course of a path is done by a passed or completed enrollment on its id or on its source, once, not unenrolled."""
+    """A course of a path is done by a passed or completed enrollment on its id or source, once, not unenrolled."""
     world.portals[0] = Portal(
         [learner(5)],
         [
