@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from time import sleep
 
 import pytest
 import requests
@@ -58,6 +59,7 @@ def test_a_dripping_body_is_given_up() -> None:
     time = StillClock()
 
     def drip() -> None:
+        sleep(0.02)  # so that the reader is at it while it drips
         time.seconds += 7
 
     with serving(Reply(body=b"x" * 64, pieces=drip), OK) as call:
