@@ -23,7 +23,8 @@ def run_all(jobs: Iterable[Job], *, threads: int, stop: threading.Event, tick: J
     """Do every job, first come first served; `tick` is called now and then in the calling thread.
 
     The first failure sets `stop`, waits a moment for the other threads, and is raised here. An exception in the
-    calling thread (a signal) sets `stop` too.
+    calling thread (a signal) sets `stop` too. When `stop` is set by somebody else, Stopped is raised: never does this
+    return with a job undone.
     """
     todo = deque(jobs)
     ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
@@ -38,6 +39,9 @@ def run_all(jobs: Iterable[Job], *, threads: int, stop: threading.Event, tick: J
     except BaseException:
         stop.set()
         raise
+    if stop.is_set():
+        # Stopped from outside: threads ended without an error, but not with all of their jobs done.
+        raise Stopped
 
 
 def _work(todo: deque[Job], stop: threading.Event, ended: queue.SimpleQueue[BaseException | None]) -> None:

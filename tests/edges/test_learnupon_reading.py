@@ -13,6 +13,7 @@ from scripted_portal import KEY, ScriptedPortal, course, enrollment, path, path_
 
 from etl.errors import Interrupted, SourceUntrusted, Unavailable
 from etl.learnupon import read_portal
+from etl.learnupon.rate import Stopped
 
 
 def test_a_whole_portal_is_read(tmp_path: Path) -> None:
@@ -185,6 +186,21 @@ def test_a_signal_stops_all_threads(tmp_path: Path) -> None:
         with pytest.raises(Interrupted):
             read_portal(portal.client(), tmp_path, progress=interrupt)
         assert len(portal.asked) < 100
+
+
+def test_a_read_stopped_from_outside_is_no_read(tmp_path: Path) -> None:
+    """A client closed while it reads raises: half a portal never looks like a whole one."""
+    with ScriptedPortal(500) as portal:
+        portal.courses = [course(number) for number in range(1, 50)]
+        client = portal.client()
+
+        def close(reply: Reply) -> Reply:
+            client.close()
+            return reply
+
+        portal.alter("course_id=20&", close)
+        with pytest.raises(Stopped):
+            read_portal(client, tmp_path)
 
 
 def test_a_server_error_for_ever_is_unavailable(tmp_path: Path) -> None:
