@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 ID_BITS = 48
 PLACE = 1 << ID_BITS
@@ -37,18 +39,32 @@ def lu_ids(coded: pd.Series) -> pd.Series:
 
 def texts(coded: pd.Series, row: str, portal_ids: Sequence[int]) -> pd.Series:
     """Return the external ids of codes: `row` is `member`, `enrollment` or `path`."""
-    prefixes = np.array([f"{portal}:{row}:" for portal in portal_ids], dtype=object)
-    place = places(coded).to_numpy()
-    prefix = pd.Series(prefixes[place] if len(place) else [], index=coded.index, dtype=pd.StringDtype("pyarrow"))
-    return prefix + lu_ids(coded).astype(pd.StringDtype("pyarrow"))
+    place = pa.array(places(coded).to_numpy())
+    prefixes = pa.array([f"{portal}:{row}:" for portal in portal_ids], type=pa.string())
+    ids = pc.cast(pa.array(lu_ids(coded).to_numpy()), pa.string())
+    return _series(pc.binary_join_element_wise(prefixes.take(place), ids, ""), coded)
+
+
+def _series(texts: pa.Array, like: pd.Series) -> pd.Series:
+    return pd.Series(pd.array(texts, dtype=pd.StringDtype("pyarrow")), index=like.index)
 
 
 def parse(keys: pd.Series, row: str, portal_ids: Sequence[int]) -> pd.Series:
     """Return the codes (int64) of external ids; UNREADABLE where a key is not `{portal}:{row}:{digits}`."""
-    parts = keys.astype(pd.StringDtype("pyarrow")).str.extract(rf"^(?P<portal>\d+):{row}:(?P<id>[1-9]\d{{0,14}}|0)$")
-    place = parts["portal"].map({str(portal): number for number, portal in enumerate(portal_ids)})
-    readable = place.notna() & parts["id"].notna()
-    number = pd.to_numeric(parts["id"].where(readable, "0")).astype("int64")
-    coded = number + place.where(readable, 0).astype("int64") * PLACE
-    parsed: pd.Series = coded.where(readable & (number <= MAX_ID), UNREADABLE).astype("int64")
-    return parsed
+    written = pa.array(keys, type=pa.string(), from_pandas=True)
+    if isinstance(written, pa.ChunkedArray):
+        written = written.combine_chunks()
+    coded = np.full(len(written), UNREADABLE, dtype="int64")
+    for place, portal in enumerate(portal_ids):
+        prefix = f"{portal}:{row}:"
+        mine = np.flatnonzero(_mask(pc.starts_with(written, prefix)))
+        candidates = written.take(pa.array(mine))
+        readable = _mask(pc.match_substring_regex(candidates, rf"^{prefix}([1-9][0-9]{{0,14}}|0)$"))
+        digits = pc.utf8_slice_codeunits(candidates.filter(pa.array(readable)), len(prefix), len(prefix) + 15)
+        ids = digits.cast(pa.int64()).to_numpy()
+        coded[mine[readable]] = np.where(ids <= MAX_ID, ids + place * PLACE, UNREADABLE)
+    return pd.Series(coded, index=keys.index)
+
+
+def _mask(answers: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return np.asarray(pc.fill_null(answers, False).to_numpy(zero_copy_only=False), dtype=bool)

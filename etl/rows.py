@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+import pyarrow as pa
 
 from etl import keys
 from etl.schema import COUNTS, KEY, REMOVED
@@ -22,7 +23,11 @@ def label(status: str, renamed: Mapping[str, str]) -> str:
 
 def labels(statuses: pd.Series, renamed: Mapping[str, str]) -> pd.Series:
     """Return the labels of statuses; null stays null."""
-    return statuses.map({status: label(status, renamed) for status in statuses.dropna().unique()}).astype(Text)
+    coded = pa.array(statuses, type=pa.string(), from_pandas=True).dictionary_encode()
+    if isinstance(coded, pa.ChunkedArray):
+        coded = coded.combine_chunks()
+    shown = pa.array([label(status, renamed) for status in coded.dictionary.to_pylist()], type=pa.string())
+    return pd.Series(pd.array(shown.take(coded.indices), dtype=Text), index=statuses.index)
 
 
 def finished_labels(finished: Sequence[str], renamed: Mapping[str, str]) -> frozenset[str]:

@@ -33,7 +33,6 @@ SIDES: dict[Row, tuple[Entity, Entity]] = {
     "enrollment": (CONTACT_ENROLLMENT, USER_ENROLLMENT),
     "path": (CONTACT_PATH, USER_PATH),
 }
-_ROWS_PER_PARTITION = 400_000
 _OBJECTS: dict[str, tuple[Entity, ...]] = {
     "member": (MEMBERSHIP,),
     "enrollment": SIDES["enrollment"],
@@ -88,6 +87,8 @@ class Inputs:
     with_profiles: bool = True
     scope: Scope | None = None
     """None: everything. Else a backfill: creates and updates in its scope, the rest is neither judged nor counted."""
+    rows_per_partition: int = 250_000
+    """About how many rows of a side are compared at once: what memory depends on, and nothing else does."""
 
     @property
     def portal_ids(self) -> tuple[int, ...]:
@@ -114,10 +115,15 @@ def member_questions(learners: pd.DataFrame, members: Park, portal_ids: Sequence
 
 def row_questions(inputs: Inputs, row: Row) -> pd.Series:
     """Return the codes of rows that Salesforce holds but LearnUpon does not list: to be asked by id."""
-    asked = [
-        decide.questions(pd.Index(listing["code"]), existing, inputs.unmatched)
-        for listing, existing in partitions(inputs, row)
-    ]
+    entities = SIDES[row]
+    listings, held, count = _split(inputs, row, ["id"], [KEY, "LUUser__c", REMOVED])
+    asked = []
+    for _ in range(count):
+        listed = [part + place * keys.PLACE for place, part in enumerate(_ids(next(park)) for park in listings)]
+        existing = [
+            existing_frame(next(park), entity, inputs.portal_ids) for park, entity in zip(held, entities, strict=True)
+        ]
+        asked.append(decide.questions(pd.Index(np.concatenate(listed)), _stacked(existing), inputs.unmatched))
     asked_codes: pd.Series = pd.concat(asked).sort_values(ignore_index=True)
     return asked_codes
 
@@ -149,39 +155,62 @@ def _unflagged(park: Park, portal_id: int) -> int:
 
 
 def existing_frame(table: pa.Table, entity: Entity, portal_ids: Sequence[int]) -> pd.DataFrame:
-    """Return parked existing rows of an object as a frame with code, and for enrollments side and person_id."""
+    """Return parked existing rows of an object as a frame with code."""
     frame = frames.to_pandas(table)
-    row = {"member": "member", "enrollment": "enrollment", "path": "path"}[entity.row]
-    frame["code"] = keys.parse(frame[KEY], row, portal_ids)
-    if entity.person:
-        frame["object_side"] = pd.Series(entity.person, index=frame.index, dtype="string[pyarrow]")
-        frame["side"] = frame["object_side"]
-        frame["person_id"] = frame[entity.person_field]
+    frame["code"] = keys.parse(frame[KEY], entity.row, portal_ids)
     return frame
+
+
+def _on_side(frame: pd.DataFrame, entity: Entity, both: tuple[Entity, Entity]) -> pd.DataFrame:
+    """Return existing enrollment rows with object_side, the object they stand in, and side and person_id.
+
+    The lookups of both objects are there; that of the other one is null.
+    """
+    side = pd.Series(entity.person, index=frame.index, dtype="string[pyarrow]")
+    nobody = pd.Series(pd.NA, index=frame.index, dtype="string[pyarrow]")
+    lookups = {other.person_field: frame.get(other.person_field, nobody) for other in both}
+    return frame.assign(object_side=side, side=side, person_id=frame[entity.person_field], **lookups)
 
 
 def partitions(inputs: Inputs, row: Row) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Give listing and existing rows (of both sides) partition by partition, split by LearnUpon's id."""
-    listings, entities = inputs.listings[row], SIDES[row]
-    held = [inputs.held[entity.name] for entity in entities]
-    total = max(sum(park.rows for park in listings), sum(park.rows for park in held))
-    count = 1 << max(0, (total - 1) // _ROWS_PER_PARTITION).bit_length()
-    ids = [park.partitions(count, lambda table: table["id"].to_numpy()) for park in listings]
-    coded = [park.partitions(count, lambda table: _codes(table, row, inputs.portal_ids)) for park in held]
+    entities = SIDES[row]
+    listings, held, count = _split(inputs, row)
     for _ in range(count):
-        listing = _listing([frames.to_pandas(next(part)) for part in ids], row)
-        existing = pd.concat(
-            [
-                existing_frame(next(part), entity, inputs.portal_ids)
-                for part, entity in zip(coded, entities, strict=True)
-            ],
-            ignore_index=True,
-        )
-        yield listing, existing
+        listing = _listing([frames.to_pandas(next(park)) for park in listings], row)
+        existing = [
+            _on_side(existing_frame(next(park), entity, inputs.portal_ids), entity, entities)
+            for park, entity in zip(held, entities, strict=True)
+        ]
+        yield listing, _stacked(existing)
+
+
+def _split(
+    inputs: Inputs, row: Row, listed: Sequence[str] | None = None, held: Sequence[str] | None = None
+) -> tuple[list[Iterator[pa.Table]], list[Iterator[pa.Table]], int]:
+    """Return the partitions of listings and of existing rows, and their number; of the columns named, else of all."""
+    listings, existing = inputs.listings[row], [inputs.held[entity.name] for entity in SIDES[row]]
+    rows = max(sum(park.rows for park in listings), sum(park.rows for park in existing))
+    count = 1 << max(0, (rows - 1) // inputs.rows_per_partition).bit_length()
+    return (
+        [park.partitions(count, _ids, listed) for park in listings],
+        [park.partitions(count, lambda table: _codes(table, row, inputs.portal_ids), held) for park in existing],
+        count,
+    )
+
+
+def _ids(table: pa.Table) -> np.ndarray[Any, Any]:
+    return np.asarray(table["id"].to_numpy())
+
+
+def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the parts as one frame; those without rows are left out, since putting frames together copies them."""
+    filled = [part for part in parts if len(part)] or parts[:1]
+    return filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
 
 
 def _codes(table: pa.Table, row: str, portal_ids: Sequence[int]) -> np.ndarray[Any, Any]:
-    return keys.parse(frames.to_pandas(table.select([KEY]))[KEY], row, portal_ids).to_numpy()
+    return keys.parse(pd.Series(pd.array(table[KEY], dtype="string[pyarrow]")), row, portal_ids).to_numpy()
 
 
 def _listing(parts: list[pd.DataFrame], row: Row) -> pd.DataFrame:
@@ -192,4 +221,4 @@ def _listing(parts: list[pd.DataFrame], row: Row) -> pd.DataFrame:
         part["learner"] = keys.codes(place, part["user_id"])
         if row == "path":
             part["path"] = keys.codes(place, part["path_id"])
-    return decide.latest(pd.concat(parts, ignore_index=True))
+    return decide.latest(_stacked(parts))
