@@ -5,6 +5,7 @@ Everything goes over HTTP and the disk; nothing of the product is replaced. Ever
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections.abc import Mapping
@@ -17,7 +18,9 @@ from runs.audit import audit
 from runs.result import Result
 
 from etl.__main__ import main
+from etl.emulator.faults import Fault
 from etl.emulator.learnupon.portal import Portal
+from etl.emulator.messages import Request
 from etl.emulator.world import Emulators
 
 Row = dict[str, Any]
@@ -129,6 +132,19 @@ class Stage:
     def person(self, record_id: str) -> Row:
         """Return the Contact or User of this id; KeyError without it."""
         return self.row("Contact" if record_id.startswith("003") else "User", record_id)
+
+    def uploads(self) -> list[tuple[str, list[dict[str, str]]]]:
+        """Return a list that grows with each file uploaded from now on: object, and its lines by header."""
+        seen: list[tuple[str, list[dict[str, str]]]] = []
+        jobs = self.emu.salesforce.app.bulk.jobs  # type: ignore[attr-defined]
+
+        def note(request: Request) -> None:
+            job = jobs.by_id[request.path.split("/")[-2]]
+            text = io.StringIO(request.body.decode("utf-8"), newline="")
+            seen.append((job.spec["object"], list(csv.DictReader(text))))
+
+        self.emu.salesforce_faults.add(Fault(match=r"^PUT .*/batches", times=None, hook=note))
+        return seen
 
     def config(self) -> Path:
         """Write the configuration, readable by its owner only, and return its path."""
