@@ -48,11 +48,15 @@ def confirm(client: LearnUpon, kind: Kind, ids: Sequence[int]) -> Confirmed:
     alive: list[pa.RecordBatch] = []
     client.rate.expect(len(asked))
     jobs = [partial(_ask, client, kind, number, gone, alive) for number in asked]
-    run_all(jobs, threads=client.settings.concurrency, stop=client.rate.stop, tick=lambda: None)
+    run_all(jobs, threads=client.settings.concurrency, stop=client.rate.stop, clock=client.clock, tick=_no_tick)
     if asked:
         _log.info("portal %s: asked about %d missing %s, %d are gone", client.name, len(asked), kind, len(gone))
     schema = _ASKED[kind][1].schema
     return Confirmed(frozenset(gone), pa.Table.from_batches(alive, schema=schema))
+
+
+def _no_tick() -> None:
+    return None
 
 
 def _ask(client: LearnUpon, kind: Kind, number: int, gone: set[int], alive: list[pa.RecordBatch]) -> None:

@@ -11,7 +11,7 @@ from collections import deque
 
 import requests
 
-from etl.clock import Clock
+from etl.clock import Clock, Stopped
 from etl.errors import QuotaSpent
 
 MINUTE = "X-LU-Rate-Limit-Remaining-Minute"
@@ -21,10 +21,6 @@ _WINDOW_S = 60.25
 _SLICE_S = 0.5
 _WEEK_FLOOR = 10
 """Calls left in the week that are never touched."""
-
-
-class Stopped(Exception):
-    """The reading was given up elsewhere: this thread ends without a word."""
 
 
 class Rate:

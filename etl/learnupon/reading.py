@@ -80,7 +80,10 @@ class Reading:
         """Do jobs, `first` and then those of the most expected pages; raises the first failure."""
         self._expected += sum(expected for expected, _ in jobs) + len(first)
         ordered = [*first, *(job for _, job in sorted(jobs, key=lambda pair: -pair[0]))]
-        run_all(ordered, threads=self.client.settings.concurrency, stop=self.client.rate.stop, tick=self._tick)
+        client = self.client
+        run_all(
+            ordered, threads=client.settings.concurrency, stop=client.rate.stop, clock=client.clock, tick=self._tick
+        )
 
     def _tick(self) -> None:
         self._progress(self._done, max(self._done, self._expected))

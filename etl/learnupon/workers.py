@@ -12,19 +12,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from etl.learnupon.rate import Stopped
+from etl.clock import Clock, Stopped
 
 Job = Callable[[], None]
 _TICK_S = 0.2
 _GRACE_S = 2.0
 
 
-def run_all(jobs: Iterable[Job], *, threads: int, stop: threading.Event, tick: Job) -> None:
+def run_all(jobs: Iterable[Job], *, threads: int, stop: threading.Event, clock: Clock, tick: Job) -> None:
     """Do every job, first come first served; `tick` is called now and then in the calling thread.
 
     The first failure sets `stop`, waits a moment for the other threads, and is raised here. An exception in the
-    calling thread (a signal) sets `stop` too. When `stop` is set by somebody else, Stopped is raised: never does this
-    return with a job undone.
+    calling thread (a signal, a clock that was stopped) sets `stop` too. When `stop` is set by somebody else, Stopped
+    is raised: never does this return with a job undone.
     """
     todo = deque(jobs)
     ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
@@ -35,7 +35,7 @@ def run_all(jobs: Iterable[Job], *, threads: int, stop: threading.Event, tick: J
     for thread in crew:
         thread.start()
     try:
-        _watch(crew, ended, tick)
+        _watch(crew, ended, clock, tick)
     except BaseException:
         stop.set()
         raise
@@ -53,7 +53,7 @@ def _work(todo: deque[Job], stop: threading.Event, ended: queue.SimpleQueue[Base
                 break
             job()
     except Stopped:
-        pass
+        stop.set()
     except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits
         stop.set()
         ended.put(error)
@@ -61,9 +61,12 @@ def _work(todo: deque[Job], stop: threading.Event, ended: queue.SimpleQueue[Base
         ended.put(None)
 
 
-def _watch(crew: list[threading.Thread], ended: queue.SimpleQueue[BaseException | None], tick: Job) -> None:
+def _watch(
+    crew: list[threading.Thread], ended: queue.SimpleQueue[BaseException | None], clock: Clock, tick: Job
+) -> None:
     working, failure = len(crew), None
     while working:
+        clock.monotonic()  # raises once the clock was stopped: a silent portal is then not waited for
         try:
             event = ended.get(timeout=_TICK_S)
         except queue.Empty:

@@ -10,9 +10,10 @@ import requests
 from http_stage import Reply, StillClock
 from scripted_portal import ScriptedPortal, course, small_portal
 
+from etl.clock import Stopped
 from etl.errors import QuotaSpent, Unavailable
 from etl.learnupon import confirm
-from etl.learnupon.rate import MINUTE, WEEK, Rate, Stopped
+from etl.learnupon.rate import MINUTE, WEEK, Rate
 
 
 def answer(status: int = 200, **headers: str) -> requests.Response:

@@ -11,9 +11,9 @@ import pytest
 from http_stage import Reply
 from scripted_portal import KEY, ScriptedPortal, course, enrollment, path, path_enrollment, small_portal, user
 
+from etl.clock import Stopped, stoppable
 from etl.errors import Interrupted, SourceUntrusted, Unavailable
 from etl.learnupon import read_portal
-from etl.learnupon.rate import Stopped
 
 
 def test_a_whole_portal_is_read(tmp_path: Path) -> None:
@@ -201,6 +201,26 @@ def test_a_read_stopped_from_outside_is_no_read(tmp_path: Path) -> None:
         portal.alter("course_id=20&", close)
         with pytest.raises(Stopped):
             read_portal(client, tmp_path)
+
+
+def test_a_stopped_clock_ends_a_read_that_waits(tmp_path: Path) -> None:
+    """A read whose portal has gone silent ends soon after the run's clock was stopped, not after the silence."""
+    stop, silent = threading.Event(), threading.Event()
+
+    def hush(reply: Reply) -> Reply:
+        stop.set()
+        silent.wait(20)
+        return reply
+
+    with small_portal() as portal:
+        portal.alter("course_id=10", hush)
+        client = portal.client()
+        client.clock = stoppable(client.clock, stop)
+        began = time.monotonic()
+        with pytest.raises(Stopped):
+            read_portal(client, tmp_path)
+        assert time.monotonic() - began < 5
+        silent.set()
 
 
 def test_a_server_error_for_ever_is_unavailable(tmp_path: Path) -> None:
