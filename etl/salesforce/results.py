@@ -91,9 +91,11 @@ def _file(org: Org, job: Job, kind: str, columns: Sequence[Column], folder: Path
     for _ in range(_REREADS):
         org.send("GET", org.path(f"jobs/ingest/{job.id}/{kind}"), headers={"Accept": "text/csv"}, consume=consume)
         try:
-            # small ones in memory, where a file without rows or line end is no matter
-            source = path.read_bytes() if path.stat().st_size < _SMALL else path
-            return from_csv(source, columns)
+            if path.stat().st_size >= _SMALL:
+                return from_csv(path, columns)
+            body = path.read_bytes()
+            # a header alone names no rows; that of a job that wrote nothing may lack the columns that were sent
+            return from_csv(body if len(body.strip().splitlines()) > 1 else b"", columns)
         except Malformed as error:
             fault = error
         finally:
