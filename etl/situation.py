@@ -87,7 +87,7 @@ class Inputs:
     with_profiles: bool = True
     scope: Scope | None = None
     """None: everything. Else a backfill: creates and updates in its scope, the rest is neither judged nor counted."""
-    rows_per_partition: int = 250_000
+    rows_per_partition: int = 32_768
     """About how many rows of a side are compared at once: what memory depends on, and nothing else does."""
 
     @property
