@@ -14,8 +14,9 @@ from typing import Any, Protocol
 from etl.errors import OutcomeUnknown
 from etl.salesforce.answers import Rejected
 from etl.salesforce.ingest import wait_for
-from etl.salesforce.joblist import RUNNING, abort, abort_lost, look
+from etl.salesforce.joblist import RUNNING, abort, abort_lost, look, own_jobs
 from etl.salesforce.org import Org
+from etl.schema import CUSTOM
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +39,20 @@ class Journal(Protocol):
 def adopt(org: Org, journals: Iterable[Journal]) -> list[str]:
     """Bring the unfinished jobs of earlier runs to an end, and return a line for each, fit for the report.
 
-    Open jobs are aborted, running ones waited for. Raises OutcomeUnknown when one does not end in time.
+    Open jobs are aborted, running ones waited for. With LearnUpon's package every job of this user on its objects is
+    waited for, in a journal or not: rows it has yet to insert would be inserted twice. Raises OutcomeUnknown when a
+    job does not end in time.
     """
-    return [line for journal in journals for line in _adopt(org, journal)]
+    lines = [line for journal in journals for line in _adopt(org, journal)]
+    return lines + (list(_running(org)) if org.settings.namespace else [])
+
+
+def _running(org: Org) -> Iterator[str]:
+    names = {org.name(entity.name) for entity in CUSTOM}
+    jobs, _ = own_jobs(org)
+    for job in jobs:
+        if job.state in RUNNING and job.object in names:
+            yield f"job {job.id}, in no journal here: {_end_of(org, job.id)}"
 
 
 def _adopt(org: Org, journal: Journal) -> Iterator[str]:

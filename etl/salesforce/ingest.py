@@ -7,9 +7,12 @@ once to a job (a second upload spoils it), and a request that may have worked is
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import pyarrow as pa
 
 from etl.errors import AccessRefused, OutcomeUnknown, QuotaSpent, Unavailable
 from etl.salesforce.answers import Rejected, text
@@ -37,12 +40,15 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class Upload:
-    """What one job does: the file, the object (local name), the operation, and the external id of an upsert."""
+    """What one job does: the file, the object (local name), the operation, and how its rows are told apart."""
 
     object: str
     operation: str
     part: Part
-    external_id: str = ""
+    key: str = "Id"
+    """Column (API name) that tells rows apart; of an upsert the external id."""
+    named: Callable[[pa.Array], pa.Array] = lambda keys: keys
+    """Turns what that column holds into what the report calls the rows."""
 
 
 class Ingest:
@@ -76,8 +82,8 @@ class Ingest:
         self.journal.record("job_creating", **facts, sha256=upload.part.sha256, bytes=upload.part.size)
         api_object = self.org.name(upload.object)
         job = {"object": api_object, "operation": upload.operation, "contentType": "CSV", "lineEnding": "LF"}
-        if upload.external_id:
-            job["externalIdFieldName"] = upload.external_id
+        if upload.operation == "upsert":
+            job["externalIdFieldName"] = upload.key
         started = self.org.clock.monotonic()
         try:
             answer = self.org.json("POST", self.org.path("jobs/ingest"), json=job, repeatable=False)

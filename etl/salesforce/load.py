@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,7 @@ from etl.salesforce.csvtext import read_back, subset
 from etl.salesforce.ingest import Ingest, Recorder, Upload
 from etl.salesforce.joblist import Job
 from etl.salesforce.org import Org
+from etl.salesforce.packagefiles import Parents, keys_of, prefixed, write_inserts, write_updates
 from etl.salesforce.results import Outcome, read_outcome
 from etl.salesforce.rowfiles import delete_rows, moved_in, write_ids, write_rows
 from etl.salesforce.verdict import Verdict, judge, refused
@@ -34,6 +36,9 @@ REFUSALS = pa.schema(
 """Rows that were not written, each with Salesforce's code and words; `key` is the record id for people and deletes."""
 HELD_BACK = "HELD_BACK"
 """Code of a delete that was not sent, since the learner's row in the other object could not be written first."""
+NO_PARENT = "PARENT_MISSING"
+"""Code of a row of the package that was not sent, since its portal or membership is not in Salesforce."""
+_ORPHAN = "its parent is not in Salesforce, so this row was not sent"
 NOT_AGAIN = "NOT_SENT_AGAIN"
 """Code of a row that was refused in passing and not sent again, since the run stopped before."""
 _STOPPED = "refused for a passing reason; the run stopped before it could be sent again"
@@ -84,22 +89,42 @@ class Load:
         """
         present = [plan[entity.name] for entity in ENTITIES if entity.name in plan]
         self.written = {one.entity.name: Written() for one in present}
+        parents = Parents(self.org, plan, self.folder)
         for one in present:
-            self._upsert(one)
+            self._write(one, parents)
         for one in present:
             self._delete(one)
         return self.written
 
-    def _upsert(self, plan: EntityPlan) -> None:
+    def _write(self, plan: EntityPlan, parents: Parents) -> None:
         entity = plan.entity
         profile = entity.row == "profile"
         if profile and plan.creates.rows:
             raise ValueError(f"{entity.name} records are never created")
         if not plan.creates.rows + plan.updates.rows:
             return
-        operation, external_id = ("update", "") if profile else ("upsert", self.org.name(KEY))
+        if self.org.settings.namespace and not profile:
+            self._write_package(plan, parents)
+            return
+        operation, key = ("update", "Id") if profile else ("upsert", KEY)
         for part in write_rows(self.org, plan, self.folder):
-            self._send(Upload(entity.name, operation, part, external_id), external_id or "Id")
+            self._send(Upload(entity.name, operation, part, key))
+
+    def _write_package(self, plan: EntityPlan, parents: Parents) -> None:
+        """Write an object of LearnUpon's package: inserts, and updates by record id."""
+        name = plan.entity.name
+        inserts, orphans = write_inserts(self.org, plan, parents, self.folder)
+        self._orphans(name, "insert", orphans)
+        for one in inserts:
+            self._send(Upload(name, "insert", one.part, one.number, partial(prefixed, one.prefix)))
+        updates, orphans = write_updates(self.org, plan, parents, self.folder)
+        self._orphans(name, "update", orphans)
+        for part in updates:
+            self._send(Upload(name, "update", part, "Id", partial(keys_of, plan)))
+
+    def _orphans(self, name: str, operation: str, keys: pa.Array) -> None:
+        self._not_written.append(keys)
+        self._refuse(name, operation, refused(keys, NO_PARENT, _ORPHAN))
 
     def _delete(self, plan: EntityPlan) -> None:
         if not plan.deletes.rows:
@@ -107,18 +132,18 @@ class Load:
         held = pa.concat_arrays([pa.array([], pa.string()), *self._not_written])
         self._hold_back(plan, held)
         for part in write_ids(self.org, plan.entity, delete_rows(plan, held), self.folder):
-            self._send(Upload(plan.entity.name, "delete", part), "Id")
+            self._send(Upload(plan.entity.name, "delete", part))
 
     def _hold_back(self, plan: EntityPlan, held: pa.Array) -> None:
         for table in plan.deletes.batches():
             ids = table.filter(moved_in(table, held))["Id"]
             self._refuse(plan.entity.name, "delete", refused(ids, HELD_BACK, _KEPT))
 
-    def _send(self, first: Upload, key: str) -> None:
+    def _send(self, first: Upload) -> None:
         """Send one file, and again those of its rows that were refused in passing, in ever smaller jobs."""
         upload = first
         for turn in range(_ROUNDS + 1):
-            job, outcome = self._run(upload, key, turn)
+            job, outcome = self._run(upload, turn)
             verdict = judge(upload.operation, job, outcome, last=turn == _ROUNDS)
             self._count(upload, verdict)
             if job.state == "Aborted":
@@ -126,7 +151,9 @@ class Load:
                     f"job {job.id} was aborted by someone else after {job.processed} of {upload.part.rows} rows; "
                     "nothing is sent again in this run, run again later"
                 )
-            part = subset(upload.part, key, verdict.again, self.folder, f"{first.part.path.stem}-again{turn + 1}")
+            part = subset(
+                upload.part, upload.key, verdict.again, self.folder, f"{first.part.path.stem}-again{turn + 1}"
+            )
             upload.part.path.unlink(missing_ok=True)
             if part is None:
                 return
@@ -134,12 +161,12 @@ class Load:
             self.org.clock.sleep(self.org.settings.poll_seconds * 2 ** (turn + 1))
             upload = replace(first, part=part)
 
-    def _run(self, upload: Upload, key: str, turn: int) -> tuple[Job, Outcome]:
+    def _run(self, upload: Upload, turn: int) -> tuple[Job, Outcome]:
         """Run one job and read what became of its rows; from the close on, an exception leaves them unknown."""
         try:
             job = self._ingest.run(upload)
             try:
-                outcome = read_outcome(self.org, job, upload.part, key, self.folder)
+                outcome = read_outcome(self.org, job, upload.part, upload.key, self.folder)
             except (Unavailable, AccessRefused, QuotaSpent) as error:
                 raise OutcomeUnknown(
                     f"job {job.id} ended {job.state} with {job.failed} of {job.processed} rows failed, but which ones "
@@ -149,8 +176,8 @@ class Load:
             if self._ingest.closing:
                 self.written[upload.object].unknown += upload.part.rows
             elif turn:
-                keys = read_back(upload.part.path, [key])[key]
-                self._refuse(upload.object, upload.operation, refused(keys, NOT_AGAIN, _STOPPED))
+                keys = read_back(upload.part.path, [upload.key])[upload.key].combine_chunks()
+                self._refuse(upload.object, upload.operation, refused(upload.named(keys), NOT_AGAIN, _STOPPED))
             raise
         self.journal.record(
             "job_ended", job=job.id, state=job.state, written=outcome.written.num_rows, failed=outcome.failed.num_rows,
@@ -165,8 +192,9 @@ class Load:
         counts.deleted += verdict.deleted
         counts.unknown += len(verdict.unknown)
         if upload.operation != "delete":
-            self._not_written.append(verdict.not_written)
-        self._refuse(upload.object, upload.operation, verdict.refused)
+            self._not_written.append(upload.named(verdict.not_written))
+        named = upload.named(verdict.refused["key"].combine_chunks())
+        self._refuse(upload.object, upload.operation, verdict.refused.set_column(0, "key", named))
 
     def _refuse(self, name: str, operation: str, rows: pa.Table) -> None:
         """Keep refused rows (key, code, message) for the report."""

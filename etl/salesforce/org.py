@@ -63,8 +63,12 @@ class Org:
         Raises AccessRefused for refused credentials, WrongTarget for another org, Unavailable for no usable answer.
         """
         org = cls(settings, clock=clock, random=random)
-        org._renew(org._token)
-        org._identify()
+        try:
+            org._renew(org._token)
+            org._identify()
+        except BaseException:
+            org.close()
+            raise
         return org
 
     @property

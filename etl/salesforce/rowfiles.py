@@ -22,9 +22,12 @@ _SLICE = 65_536
 """Rows turned into text at a time."""
 
 
-def sent_columns(plan: EntityPlan) -> tuple[str, ...]:
-    """Return the columns that some row needs, in the entity's order: all as soon as a row is created."""
-    if plan.creates.rows:
+def sent_columns(plan: EntityPlan, *, creates: bool = True) -> tuple[str, ...]:
+    """Return the columns that some row needs, in the entity's order: all as soon as a row is created.
+
+    Without `creates` only the updates are looked at.
+    """
+    if creates and plan.creates.rows:
         return plan.entity.columns
     bits = 0
     for table in plan.updates.batches():
@@ -52,9 +55,9 @@ def write_rows(org: Org, plan: EntityPlan, folder: Path) -> list[Part]:
     entity = plan.entity
     limit = org.settings.bulk_file_mb * 1_000_000 - 1
     with Parts(folder, entity.name, header(org, entity, columns), limit) as parts:
-        for table in _sorted(plan.creates, parent_column(entity)):
+        for table in in_slices(plan.creates, parent_column(entity)):
             parts.write(lines([_cells(table, entity, name) for name in (entity.key, *columns)]))
-        for table in _sorted(plan.updates, parent_column(entity)):
+        for table in in_slices(plan.updates, parent_column(entity)):
             parts.write(lines([texts(table[entity.key]), *_changed(table, entity, columns)]))
     return parts.done
 
@@ -72,14 +75,17 @@ def _cells(table: pa.Table, entity: Entity, name: str) -> pa.Array:
     return texts(table[name], entity.field(name).scale if name != "Id" else 0)
 
 
+def changed_in(table: pa.Table, entity: Entity, name: str) -> pa.Array:
+    """Say which updates differ in a column."""
+    return pa.array(table["changed"].to_numpy() >> entity.columns.index(name) & 1 == 1)
+
+
 def _changed(table: pa.Table, entity: Entity, columns: Sequence[str]) -> Iterator[pa.Array]:
-    bits = table["changed"].to_numpy()
     for name in columns:
-        place = entity.columns.index(name)
-        yield changed_cells(_cells(table, entity, name), pa.array(bits >> place & 1 == 1))
+        yield changed_cells(_cells(table, entity, name), changed_in(table, entity, name))
 
 
-def _sorted(park: Park, by: str) -> Iterator[pa.Table]:
+def in_slices(park: Park, by: str) -> Iterator[pa.Table]:
     """Give rows in slices, those of a parent side by side: Salesforce locks a parent while it writes its children."""
     for table in park.batches():
         ordered = table.take(pc.sort_indices(table, sort_keys=[(by, "ascending")]))
@@ -89,7 +95,7 @@ def _sorted(park: Park, by: str) -> Iterator[pa.Table]:
 
 def delete_rows(plan: EntityPlan, held_back: pa.Array) -> Iterator[pa.Table]:
     """Give the rows to delete, sorted by parent; without those that moved and whose new row was not written."""
-    for table in _sorted(plan.deletes, parent_column(plan.entity)):
+    for table in in_slices(plan.deletes, parent_column(plan.entity)):
         yield table.filter(pc.invert(moved_in(table, held_back)))
 
 

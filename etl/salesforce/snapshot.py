@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 import pyarrow as pa
 
 from etl import frames
 from etl.park import Park
-from etl.salesforce import soql
+from etl.salesforce import package, soql
 from etl.salesforce.org import Org
 from etl.salesforce.query import bulk_rows, rows_of
 from etl.salesforce.typed import Column, schema
@@ -17,7 +17,12 @@ from etl.schema import KEY, PORTAL, Entity
 
 
 def columns_of(org: Org, entity: Entity) -> list[Column]:
-    """Return the columns of an existing row: `frames.entity_schema`, where a parent is read as the parent's key."""
+    """Return what is asked of Salesforce: `frames.entity_schema`, where a parent is read as the parent's key.
+
+    In a namespace custom objects are asked for what the package has (see `etl.salesforce.package`).
+    """
+    if _packaged(org, entity):
+        return package.columns(org, entity)
     columns = []
     for field in frames.entity_schema(entity):
         header = field.name
@@ -30,6 +35,8 @@ def columns_of(org: Org, entity: Entity) -> list[Column]:
 
 def ours(org: Org, entity: Entity, portal_ids: Sequence[int]) -> str:
     """Return the condition for rows of the configured portals: nobody else's rows are ever read."""
+    if _packaged(org, entity):
+        return package.condition(org, entity, portal_ids)
     key = org.name(KEY)
     if entity is PORTAL:
         return soql.is_in(key, [str(portal) for portal in portal_ids])
@@ -45,15 +52,20 @@ def read_existing(org: Org, entity: Entity, portal_ids: Sequence[int], park: Par
     condition = soql.both(ours(org, entity, portal_ids), where)
     columns = columns_of(org, entity)
     query = soql.select([column.header for column in columns], org.name(entity.name), condition)
-    return _fill(park, bulk_rows(org, query, columns))
+    return _fill(org, entity, park, bulk_rows(org, query, columns))
 
 
-def _fill(park: Park, tables: object) -> int:
+def _fill(org: Org, entity: Entity, park: Park, tables: Iterable[pa.Table]) -> int:
     rows = 0
-    for table in tables:  # type: ignore[attr-defined]
-        park.append(table)
-        rows += table.num_rows
+    for table in tables:
+        held = package.existing(table, entity) if _packaged(org, entity) else table
+        park.append(held)
+        rows += held.num_rows
     return rows
+
+
+def _packaged(org: Org, entity: Entity) -> bool:
+    return bool(org.settings.namespace) and entity.row != "profile"
 
 
 def read_profiles(org: Org, entity: Entity) -> pd.DataFrame:
@@ -68,8 +80,11 @@ def read_profiles(org: Org, entity: Entity) -> pd.DataFrame:
 def read_keys(org: Org, entity: Entity, values: Sequence[str], park: Park, *, by: str = "") -> int:
     """Park the rows whose key is one of the values, and return how many: for reading back what was written.
 
-    `by` is `Id` to look for record ids instead of the entity's key (rows that were deleted are not found).
+    `by` is `Id` to look for record ids instead of the entity's key (rows that were deleted are not found). Objects of
+    the package have no key to ask by (ValueError).
     """
+    if _packaged(org, entity) and by != "Id":
+        raise ValueError(f"{entity.name} of the package can be read by record id only")
     columns = columns_of(org, entity)
     field = org.name(by or entity.key)
-    return _fill(park, rows_of(org, org.name(entity.name), columns, field, values))
+    return _fill(org, entity, park, rows_of(org, org.name(entity.name), columns, field, values))
