@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,9 +12,12 @@ from urllib.parse import parse_qs
 
 import jwt
 import pytest
+import requests
 import responses
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 from salesforce_kit import QuickClock, world
 
 from etl.config import SalesforceSettings
@@ -191,3 +194,28 @@ def test_refused_sign_ins(status: int, body: Any, error: type[Exception]) -> Non
         connect()
     assert CANARY not in str(caught.value)
     assert base64.b64encode(CANARY.encode()).decode() not in str(caught.value)
+
+
+def certificate_of(path: Path) -> str:
+    """Return a certificate (PEM) that the key at `path` has signed for itself."""
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sync.example.com")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(
+        name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1)
+    )
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def test_jwt_sign_in(tmp_path: Path) -> None:
+    """A JWT that the app's certificate proves gets a token; with the clock an hour behind it does not."""
+    path, _ = private_key(tmp_path)
+    with world() as served:
+        url = served.emulators.salesforce.url + "/__knobs"
+        assert requests.post(url, json={"jwt_certificate": certificate_of(path)}, timeout=10).ok
+        chosen = served.settings(auth="jwt", username=served.store.rows("User")[0]["Username"], private_key_file=path)
+        org = Org.connect(chosen, clock=QuickClock().clock(), random=Random(1))  # noqa: S311 - jitter
+        assert org.org_id == chosen.org_id
+        with pytest.raises(AccessRefused, match="behind Salesforce's"):
+            Org.connect(chosen, clock=QuickClock().clock(ahead_s=-3600), random=Random(1))  # noqa: S311 - jitter
