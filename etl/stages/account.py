@@ -126,8 +126,11 @@ class Record:
         return bool(self.report.refused_reasons)
 
     def end(self, exit_code: int, outcome: str, error: str = "") -> Report:
-        """Close the record: how the run ended, and when."""
+        """Close the record, and the connections it follows: how the run ended, and when."""
         self.count_calls()
+        for followed in (self._org, self._portals):
+            if followed is not None:
+                followed.close()
         self.report.exit_code = exit_code
         self.report.outcome = outcome
         self.report.error = error
