@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from etl.diff import diff
+from etl.frames import is_in
 from etl.normalise import Fitted, Shapes, fit
 from etl.plan import EntityPlan, Plan, in_order
 from etl.schema import Entity
@@ -56,7 +57,7 @@ class Book:
         plan = self.plan_of(entity)
         fitted = fit(desired, entity.key, self._shapes[entity.name])
         self._note(entity, fitted)
-        blocked = existing[entity.key].isin(fitted.rejected["key"]) & ~stays & ~unconfirmed
+        blocked = is_in(existing[entity.key], fitted.rejected["key"]) & ~stays & ~unconfirmed
         held = existing[~(stays | unconfirmed | blocked)]
         plan.add(diff(fitted.rows, held, key, self._shapes[entity.name], entity.columns), proof)
         counts = plan.counts

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl.normalise import Shapes, normalise
 
@@ -46,7 +48,7 @@ def diff(
     is_new = place < 0
     both = desired[~is_new]
     same = existing.take(place[~is_new])
-    changed = _changed(normalise(both, shapes), normalise(same, shapes), list(columns or shapes))
+    changed = _changed(normalise(both, shapes), normalise(same, shapes), list(columns or shapes), len(both))
     differs = changed != 0
     updates = both[differs].assign(Id=same.loc[differs, "Id"].array, changed=changed[differs])
     missing = ~held.isin(wanted)
@@ -54,15 +56,15 @@ def diff(
 
 
 def _changed(
-    desired: pd.DataFrame, existing: pd.DataFrame, order: list[str]
+    desired: Mapping[str, pa.Array], existing: Mapping[str, pa.Array], order: list[str], rows: int
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    bits = np.zeros(len(desired), dtype="int64")
-    for column in desired.columns:
-        want, have = desired[column].reset_index(drop=True), existing[column].reset_index(drop=True)
-        unlike = (want != have).fillna(value=False).to_numpy(dtype=bool)
-        nulls = want.isna().to_numpy() != have.isna().to_numpy()
-        either = want.notna().to_numpy() | have.notna().to_numpy()
-        bits |= ((unlike & either) | nulls).astype("int64") << order.index(column)
+    bits = np.zeros(rows, dtype="int64")
+    for column, want in desired.items():
+        have = existing[column]
+        unlike = pc.fill_null(pc.not_equal(want, have), False)
+        differs = pc.or_(unlike, pc.xor(want.is_null(), have.is_null()))
+        if pc.any(differs).as_py():
+            bits |= differs.to_numpy(zero_copy_only=False).astype("int64") << order.index(column)
     return bits
 
 

@@ -6,8 +6,11 @@ times are UTC to the second.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl.schema import KEY, Entity, Field
 
@@ -99,6 +102,23 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
 
     frame: pd.DataFrame = table.to_pandas(types_mapper=dtype, split_blocks=True)
     return frame
+
+
+def column(values: Any) -> pa.Array:
+    """Return a column of a frame as one arrow array, missing values as nulls; texts are not copied."""
+    array = pa.array(values, from_pandas=True)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def from_arrow(values: pa.Array, index: pd.Index) -> pd.Series:
+    """Return an arrow array as a column with a nullable type and this index."""
+    return to_pandas(pa.table({"values": values}))["values"].set_axis(index)
+
+
+def is_in(values: pd.Series, among: pd.Series) -> pd.Series:
+    """Return which texts are among others: pandas' isin without a detour over Python's; null is in nothing."""
+    found = pc.is_in(column(values), value_set=column(among).cast(pa.string()).drop_null())
+    return pd.Series(found.to_numpy(zero_copy_only=False), index=values.index)
 
 
 def to_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:

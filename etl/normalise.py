@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from etl.frames import SECONDS_UTC, column, from_arrow
 from etl.schema import Entity, Field
 
 NOT_AVAILABLE = "#N/A"
 """The text by which Bulk clears a field: it cannot be written as a value (Bulk API 2.0 guide, CSV rules)."""
-_EARLIEST, _LATEST = pd.Timestamp("1700-01-01", tz="UTC"), pd.Timestamp("4000-12-31T23:59:59", tz="UTC")
+_NOTHING = pa.array(["", NOT_AVAILABLE], type=pa.string())
+_EARLIEST = pa.scalar(datetime(1700, 1, 1, tzinfo=UTC), SECONDS_UTC)
+_LATEST = pa.scalar(datetime(4000, 12, 31, 23, 59, 59, tzinfo=UTC), SECONDS_UTC)
 
 
 @dataclass(frozen=True)
@@ -53,72 +60,106 @@ class Fitted:
     """Key and reason of rows with a value that the field cannot hold."""
 
 
-def normalise(frame: pd.DataFrame, shapes: Shapes) -> pd.DataFrame:
+def normalise(columns: Mapping[str, Any] | pd.DataFrame, shapes: Shapes) -> dict[str, pa.Array]:
     """Return the columns of `shapes` in the form in which equal values compare equal; nulls stay null.
 
     Texts lose outer blanks, empty text and `#N/A` are null; numbers are rounded to the field's scale; times are to the
     second; a checkbox without a value is false.
     """
-    return pd.DataFrame({name: _normal(frame[name], shape) for name, shape in shapes.items()}, index=frame.index)
+    return {name: _normal(column(columns[name]), shape) for name, shape in shapes.items()}
 
 
-def _normal(values: pd.Series, shape: Shape) -> pd.Series:
+def _normal(values: pa.Array, shape: Shape) -> pa.Array:
     if shape.kind == "number":
-        return values.round(shape.scale) if pd.api.types.is_float_dtype(values.dtype) else values
+        return rounded(values, shape)
     if shape.kind == "boolean":
-        return values.astype("boolean").fillna(value=False)
+        return pc.fill_null(values.cast(pa.bool_()), False)
     if shape.kind == "datetime":
-        return values.dt.floor("s")
-    stripped = values.str.strip()
-    return stripped.mask((stripped == "") | (stripped == NOT_AVAILABLE))
+        return values if values.type == SECONDS_UTC else _to_seconds(values)
+    stripped = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    return _blanked(stripped, pc.is_in(stripped, value_set=_NOTHING))
+
+
+def rounded(values: pa.Array, shape: Shape) -> pa.Array:
+    """Return numbers to the field's scale, halves away from zero; whole numbers are as they are."""
+    if not pa.types.is_floating(values.type):
+        return values
+    return pc.round(values, ndigits=shape.scale, round_mode="half_towards_infinity")
+
+
+def _to_seconds(times: pa.Array) -> pa.Array:
+    if not pa.types.is_timestamp(times.type):
+        return times.cast(SECONDS_UTC)
+    return pc.floor_temporal(times, unit="second").cast(SECONDS_UTC)
+
+
+def _blanked(texts: pa.Array, where: pa.Array) -> pa.Array:
+    """Return texts with null at these places; without such places, the same texts uncopied."""
+    return pc.if_else(where, pa.scalar(None, pa.string()), texts) if pc.any(where).as_py() else texts
 
 
 def fit(desired: pd.DataFrame, key: str, shapes: Shapes) -> Fitted:
-    """Return desired rows as the org can hold them: texts cut, `#N/A` blanked, impossible rows set apart.
+    """Return desired rows as the org can hold them: texts cut, `#N/A` blanked, numbers rounded, others set apart.
 
-    `key` names the column that identifies a row in `rejected`.
+    Numbers are rounded here, and not left to Salesforce, so that a half is never rounded up there and down in the
+    comparison. `key` names the column that identifies a row in `rejected`.
     """
     fitted = Fitted(desired.copy(deep=False))
-    reasons = pd.Series(pd.NA, index=desired.index, dtype=pd.StringDtype("pyarrow"))
+    reasons: dict[int, str] = {}
     for name, shape in shapes.items():
-        if shape.kind == "text":
-            _fit_text(fitted, name, shape)
-        bad = _impossible(fitted.rows[name], shape)
-        if bad is not None and bad.any():
-            reasons = reasons.mask(bad & reasons.isna(), _why(name, shape))
-    rejected = reasons.notna()
-    if rejected.any():
-        fitted.rejected = pd.DataFrame({"key": desired.loc[rejected, key], "reason": reasons[rejected]})
-        fitted.rows = fitted.rows[~rejected]
+        values = column(desired[name])
+        fitting = _fitting(fitted, name, values, shape)
+        if fitting is not values:
+            fitted.rows[name] = from_arrow(fitting, desired.index)
+        bad = _impossible(fitting, shape)
+        if bad is not None and pc.any(bad).as_py():
+            for place in np.flatnonzero(pc.fill_null(bad, False).to_numpy(zero_copy_only=False)).tolist():
+                reasons.setdefault(place, _why(name, shape))
+    if reasons:
+        places = sorted(reasons)
+        why = pd.Series([reasons[place] for place in places], dtype=pd.StringDtype("pyarrow"))
+        rejected = desired[key].iloc[places].reset_index(drop=True)
+        fitted.rejected = pd.DataFrame({"key": rejected, "reason": why})
+        fitted.rows = fitted.rows.drop(fitted.rows.index[places])
     return fitted
 
 
-def _fit_text(fitted: Fitted, name: str, shape: Shape) -> None:
-    values = fitted.rows[name]
-    stripped = values.str.strip()
-    literal = (stripped == NOT_AVAILABLE).fillna(value=False).astype(bool)
-    fitted.blanked += int(literal.sum())
-    values = values.mask(literal | (stripped == "").fillna(value=False).astype(bool))
-    if shape.length:
-        long = (values.str.len() > shape.length).fillna(value=False).astype(bool)
-        if long.any():
-            fitted.cut[name] = int(long.sum())
-            values = values.str.slice(0, shape.length)
-            # What the cut leaves may itself be blank or the literal, which an upload could not carry.
-            left = values.str.strip()
-            values = values.mask(((left == "") | (left == NOT_AVAILABLE)).fillna(value=False).astype(bool))
-    fitted.rows[name] = values
-
-
-def _impossible(values: pd.Series, shape: Shape) -> pd.Series | None:
+def _fitting(fitted: Fitted, name: str, values: pa.Array, shape: Shape) -> pa.Array:
+    """Return the values as the field can hold them: the very same array if all of them already do."""
+    if shape.kind == "text":
+        return _fitting_text(fitted, name, values.cast(pa.string()), shape)
     if shape.kind == "number":
+        near = rounded(values, shape)
+        return values if near is values or near.equals(values) else near
+    return values
+
+
+def _fitting_text(fitted: Fitted, name: str, values: pa.Array, shape: Shape) -> pa.Array:
+    stripped = pc.utf8_trim_whitespace(values)
+    fitted.blanked += pc.sum(pc.equal(stripped, NOT_AVAILABLE)).as_py() or 0
+    values = _blanked(values, pc.is_in(stripped, value_set=_NOTHING))
+    if shape.length:
+        long = pc.sum(pc.greater(pc.utf8_length(values), shape.length)).as_py()
+        if long:
+            fitted.cut[name] = long
+            values = pc.utf8_slice_codeunits(values, 0, shape.length)
+            # What the cut leaves may itself be blank or the literal, which an upload could not carry.
+            values = _blanked(values, pc.is_in(pc.utf8_trim_whitespace(values), value_set=_NOTHING))
+    return values
+
+
+def _impossible(values: pa.Array, shape: Shape) -> pa.Array | None:
+    """Tell which values the field cannot hold; None where any value of the kind goes."""
+    if shape.kind == "number":
+        numbers = values.cast(pa.float64(), safe=False)
         limit = 10.0 ** (shape.precision - shape.scale)
-        rounded = values.astype("Float64").round(shape.scale).to_numpy(dtype="float64", na_value=0.0)
-        return pd.Series((np.abs(rounded) >= limit) | ~np.isfinite(rounded), index=values.index)
+        return pc.or_(pc.greater_equal(pc.abs(numbers), limit), pc.invert(pc.is_finite(numbers)))
     if shape.kind == "datetime":
-        return ((values < _EARLIEST) | (values > _LATEST)).fillna(value=False).astype(bool)
+        times = values.cast(SECONDS_UTC, safe=False)
+        return pc.or_(pc.less(times, _EARLIEST), pc.greater(times, _LATEST))
     if shape.kind == "text" and shape.choices is not None:
-        return (values.notna() & ~values.str.strip().isin(list(shape.choices))).astype(bool)
+        allowed = pa.array([None, *sorted(shape.choices)], type=pa.string())
+        return pc.invert(pc.is_in(pc.utf8_trim_whitespace(values), value_set=allowed))
     return None
 
 

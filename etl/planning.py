@@ -9,7 +9,7 @@ import pandas as pd
 
 from etl import decide, keys, paths, rows, totals
 from etl.book import Book
-from etl.frames import to_pandas
+from etl.frames import is_in, to_pandas
 from etl.normalise import Shapes
 from etl.park import Park
 from etl.plan import Plan
@@ -235,8 +235,8 @@ def _enter_profiles(book: Book, inputs: Inputs, members: pd.DataFrame, in_scope:
 
 def enter_profiles(book: Book, entity: Entity, wanted: pd.DataFrame, existing: pd.DataFrame) -> None:
     """Enter the profiles of people who exist; whom nobody refers to is not touched."""
-    desired = wanted[wanted["Id"].isin(existing["Id"])].reset_index(drop=True)
-    held = existing[existing["Id"].isin(desired["Id"])].reset_index(drop=True)
+    desired = wanted[is_in(wanted["Id"], existing["Id"])].reset_index(drop=True)
+    held = existing[is_in(existing["Id"], desired["Id"])].reset_index(drop=True)
     nothing = pd.Series(data=False, index=held.index)
     book.enter(entity, desired, held, key="Id", stays=nothing, unconfirmed=nothing, proof=_no_proof(held))
     plan = book.plan_of(entity)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from etl.frames import is_in
 from etl.schema import COUNTS
 
 LAST_ACCESS = "LU_Last_Accessed_At__c"
@@ -55,7 +56,7 @@ def bereft(existing: pd.DataFrame, wanted: pd.DataFrame, known_learners: pd.Seri
     Only people whose LearnUpon id is one of `known_learners` (our portals' user ids) are ours to clear: another portal,
     synced by another configuration, may have written the rest. `existing` and `wanted` are profile frames.
     """
-    left = existing[existing[LU_USER].isin(known_learners) & ~existing["Id"].isin(wanted["Id"])]
+    left = existing[existing[LU_USER].isin(known_learners) & ~is_in(existing["Id"], wanted["Id"])]
     cleared = left[["Id"]].copy()
     cleared[LU_USER] = pd.Series(pd.NA, index=left.index, dtype="Int64")
     cleared[LAST_ACCESS] = pd.Series(pd.NaT, index=left.index, dtype=existing[LAST_ACCESS].dtype)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pandas as pd
@@ -74,6 +76,9 @@ class World:
         default_factory=lambda: {entity.name: declared_shapes(entity) for entity in ENTITIES}
     )
     plans: int = 0
+    shuffle: Random | None = None
+    """Deals the rows of every table out in another order and in several batches."""
+    rows_per_partition: int = 250_000
 
     def people(self, person: str) -> pd.DataFrame:
         """Return the people of one side as matching sees them: everybody claimed exists unless in `deleted`."""
@@ -86,7 +91,7 @@ class World:
     def inputs(self) -> situation.Inputs:
         """Return both sides as the planning sees them."""
         self.plans += 1
-        learners = situation.learners_of([frame(portal.users, frames.USERS) for portal in self.portals])
+        learners = situation.learners_of([frame(self.dealt(portal.users), frames.USERS) for portal in self.portals])
         matched = match.resolve(match.claims(learners, "flag"), self.people("Contact"), self.people("User"))
         learners = pd.concat([learners[["learner", "last_sign_in_at"]], matched], axis=1)
         return situation.Inputs(
@@ -106,6 +111,7 @@ class World:
                 for row, pairs in self.gone.items()
             },
             scope=self.scope,
+            rows_per_partition=self.rows_per_partition,
         )
 
     def path_courses(self) -> pd.DataFrame:
@@ -121,16 +127,26 @@ class World:
         return [{"Id": f"a{number:017d}", **row} for number, row in enumerate(self.org[entity.name].values())]
 
     def profiles(self, entity: Entity, matched: pd.DataFrame) -> pd.DataFrame:
-        """Return the people with a LearnUpon id and those referred to."""
+        """Return the people with a LearnUpon id and those referred to; deleted ones are not seen."""
         referred = set(matched.loc[matched["side"] == entity.name, "person_id"])
         known = {record for record, row in self.org[entity.name].items() if not pd.isna(row.get("LU_User_ID__c"))}
-        rows = [{"Id": record, **self.org[entity.name].get(record, {})} for record in sorted(referred | known)]
-        return frame(rows, frames.entity_schema(entity))
+        people = self.dealt(sorted((referred | known) - self.deleted))
+        return frame(
+            [{"Id": record, **self.org[entity.name].get(record, {})} for record in people], frames.entity_schema(entity)
+        )
+
+    def dealt(self, rows: list[Any]) -> list[Any]:
+        """Return rows in the order of the shuffle."""
+        return self.shuffle.sample(rows, len(rows)) if self.shuffle else rows
 
     def park(self, rows: list[dict[str, Any]], schema: pa.Schema) -> Park:
         """Park rows in a folder of their own."""
         park = Park(self.folder / f"{self.plans}-{len(list(self.folder.iterdir()))}", schema)
-        park.append(frames.to_arrow(frame(rows, schema), schema))
+        table = frames.to_arrow(frame(self.dealt(rows), schema), schema)
+        cut = self.shuffle.randint(0, len(rows)) if self.shuffle else len(rows)
+        for batch in (table.slice(0, cut), table.slice(cut)):
+            if batch.num_rows:
+                park.append(batch)
         return park
 
     def plan(self) -> Plan:
@@ -143,14 +159,31 @@ class World:
         for name, part in plan.entities.items():
             columns = part.entity.columns
             for row in part.creates.read().to_pylist():
-                self.org[name][row[KEY]] = row
+                self.org[name][row[KEY]] = self.stored(name, row)
             for row in part.updates.read().to_pylist():
                 changed = {column for place, column in enumerate(columns) if row["changed"] >> place & 1}
                 held = self.org[name].setdefault(row[part.entity.key], {})
-                held.update({column: row[column] for column in changed})
+                held.update(self.stored(name, {column: row[column] for column in changed}))
             for row in part.deletes.read().to_pylist():
                 del self.org[name][row[KEY]]
         return plan
+
+    def stored(self, name: str, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a row as Salesforce keeps it: texts trimmed, numbers rounded half up, too much refused."""
+        kept = {}
+        for column, value in row.items():
+            shape = self.shapes[name].get(column)
+            kept[column] = value
+            if isinstance(value, str) and shape is not None:
+                assert value.strip() != "#N/A", "Bulk would clear the field"
+                kept[column] = value.strip() or None
+                assert not shape.length or len(value) <= shape.length, "STRING_TOO_LONG"
+                assert shape.choices is None or value in shape.choices, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
+            if isinstance(value, float) and shape is not None:
+                exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-shape.scale), ROUND_HALF_UP)
+                assert abs(exact) < 10 ** (shape.precision - shape.scale), "NUMBER_OUTSIDE_VALID_RANGE"
+                kept[column] = float(exact)
+        return kept
 
 
 def frame(rows: list[dict[str, Any]], schema: pa.Schema) -> pd.DataFrame:
