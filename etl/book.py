@@ -40,7 +40,7 @@ class Book:
     def enter(
         self,
         entity: Entity,
-        desired: pd.DataFrame,
+        fitted: Fitted,
         existing: pd.DataFrame,
         *,
         key: str,
@@ -49,15 +49,16 @@ class Book:
         proof: pd.Series,
         kept: int = 0,
     ) -> pd.DataFrame:
-        """Enter one partition of an object; return the desired rows as the org will hold them.
+        """Enter one partition of an object, desired rows fitted before; return those rows as the org will hold them.
 
         `stays` marks existing rows to leave as they are, `unconfirmed` those left because nothing could be proved;
-        both, and `proof`, are indexed like `existing`. The existing row of a rejected one is left, as unconfirmed.
+        both, and `proof`, are indexed like `existing`. The existing rows of
+        `fitted.blocked` are left, as unconfirmed.
         """
         plan = self.plan_of(entity)
-        fitted = fit(desired, entity.key, self._shapes[entity.name])
-        self._note(entity, fitted)
-        blocked = is_in(existing[entity.key], fitted.rejected["key"]) & ~stays & ~unconfirmed
+        blocked = stays & ~stays
+        if len(fitted.blocked):
+            blocked = is_in(existing[entity.key], fitted.blocked) & ~stays & ~unconfirmed
         held = existing[~(stays | unconfirmed | blocked)]
         plan.add(diff(fitted.rows, held, key, self._shapes[entity.name], entity.columns), proof)
         counts = plan.counts
@@ -68,6 +69,12 @@ class Book:
         counts.desired = counts.create + counts.update + counts.unchanged + counts.rejected
         counts.existing = counts.update + counts.unchanged + counts.delete + counts.unconfirmed
         return fitted.rows
+
+    def fit(self, entity: Entity, desired: pd.DataFrame) -> Fitted:
+        """Return desired rows of an object as the org can hold them, and note what that took."""
+        fitted = fit(desired, entity.key, self._shapes[entity.name])
+        self._note(entity, fitted)
+        return fitted
 
     def _note(self, entity: Entity, fitted: Fitted) -> None:
         self._blanked += fitted.blanked

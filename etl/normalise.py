@@ -58,6 +58,8 @@ class Fitted:
     """How many texts were the literal `#N/A`."""
     rejected: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"key": [], "reason": []}))
     """Key and reason of rows with a value that the field cannot hold."""
+    blocked: pd.Series = field(default_factory=lambda: pd.Series(dtype=pd.StringDtype("pyarrow")))
+    """Keys of existing rows that must not be touched, since what should become of them cannot be written."""
 
 
 def normalise(columns: Mapping[str, Any] | pd.DataFrame, shapes: Shapes) -> dict[str, pa.Array]:
@@ -120,6 +122,7 @@ def fit(desired: pd.DataFrame, key: str, shapes: Shapes) -> Fitted:
         why = pd.Series([reasons[place] for place in places], dtype=pd.StringDtype("pyarrow"))
         rejected = desired[key].iloc[places].reset_index(drop=True)
         fitted.rejected = pd.DataFrame({"key": rejected, "reason": why})
+        fitted.blocked = rejected
         fitted.rows = fitted.rows.drop(fitted.rows.index[places])
     return fitted
 

@@ -67,7 +67,15 @@ def _enter_portals(book: Book, inputs: Inputs) -> None:
     nothing = pd.Series(data=False, index=existing.index)
     if inputs.scope:
         existing = existing[existing[KEY].isin(desired[KEY])]
-    book.enter(PORTAL, desired, existing, key=KEY, stays=nothing, unconfirmed=nothing, proof=_no_proof(existing))
+    book.enter(
+        PORTAL,
+        book.fit(PORTAL, desired),
+        existing,
+        key=KEY,
+        stays=nothing,
+        unconfirmed=nothing,
+        proof=_no_proof(existing),
+    )
 
 
 def _no_proof(existing: pd.DataFrame) -> pd.Series:
@@ -119,11 +127,15 @@ def _enter_partition(
     kept = decide.keep(existing[fate.kept], inputs.learners)
     proof = fate.proof.mask(fate.kept & ~_stands(existing, kept), "moved")
     stays, proof = (fate.left, proof) if not inputs.scope else (fate.left | proof.notna(), _no_proof(existing))
+    fitted = {entity: book.fit(entity, _of_side(desired, kept, entity)) for entity in SIDES[row]}
+    blocked = pd.concat([side.blocked for side in fitted.values()])
     for entity in SIDES[row]:
         here = existing["object_side"] == entity.person
+        # A row that is to move stays where it is when its new row cannot be written: else it would be lost.
+        fitted[entity].blocked = blocked
         book.enter(
             entity,
-            _of_side(desired, kept, entity),
+            fitted[entity],
             existing[here],
             key="code",
             stays=stays[here],
@@ -176,7 +188,7 @@ def _enter_members(book: Book, inputs: Inputs, counted: pd.DataFrame, in_scope: 
     )
     entered = book.enter(
         MEMBERSHIP,
-        everyone.reset_index(drop=True),
+        book.fit(MEMBERSHIP, everyone.reset_index(drop=True)),
         existing,
         key="code",
         stays=left,
@@ -211,7 +223,13 @@ def _enter_scoped_members(
     held = existing[existing["code"].isin(desired["code"])]
     nothing = pd.Series(data=False, index=held.index)
     entered = book.enter(
-        MEMBERSHIP, desired, held, key="code", stays=nothing, unconfirmed=nothing, proof=_no_proof(held)
+        MEMBERSHIP,
+        book.fit(MEMBERSHIP, desired),
+        held,
+        key="code",
+        stays=nothing,
+        unconfirmed=nothing,
+        proof=_no_proof(held),
     )
     return _after(entered, existing[~existing["code"].isin(entered["code"])])
 
@@ -238,7 +256,9 @@ def enter_profiles(book: Book, entity: Entity, wanted: pd.DataFrame, existing: p
     desired = wanted[is_in(wanted["Id"], existing["Id"])].reset_index(drop=True)
     held = existing[is_in(existing["Id"], desired["Id"])].reset_index(drop=True)
     nothing = pd.Series(data=False, index=held.index)
-    book.enter(entity, desired, held, key="Id", stays=nothing, unconfirmed=nothing, proof=_no_proof(held))
+    book.enter(
+        entity, book.fit(entity, desired), held, key="Id", stays=nothing, unconfirmed=nothing, proof=_no_proof(held)
+    )
     plan = book.plan_of(entity)
     plan.newly_referred = int(held[totals.LU_USER].isna().sum())
 

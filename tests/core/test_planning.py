@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,22 @@ def test_mover_gets_the_new_row_and_loses_the_old_one(world: World) -> None:
     assert world.org[CE] == {}
     assert world.org["Contact"][contact(5)]["LU_Number_Enrolled__c"] == 0
     assert world.org["User"][user(5)]["LU_Number_Enrolled__c"] == 2
+    assert world.plan().changes == 0
+
+
+def test_a_mover_whose_new_row_is_impossible_keeps_the_old_one(world: World) -> None:
+    """A row is deleted as moved only when its new row can be written: else it stays, unconfirmed, and is listed."""
+    world.portals[0] = Portal([learner(5)], [enrollment(7, 5, "failed"), enrollment(8, 5)])
+    world.run()
+    shapes = dict(world.shapes[UE])
+    shapes["Status__c"] = replace(shapes["Status__c"], choices=frozenset({"In Progress"}))
+    world.shapes[UE] = shapes
+    world.portals[0].users = [{"user_id": 5, "sf_user_id": user(5)}]
+    plan = world.run()
+    assert plan.rejected["key"].tolist() == ["11:enrollment:7"]
+    assert (list(world.org[CE]), list(world.org[UE])) == (["11:enrollment:7"], ["11:enrollment:8"])
+    counts = plan.entities[CE].counts
+    assert (counts.delete, counts.unconfirmed, counts.existing) == (1, 1, 2)
     assert world.plan().changes == 0
 
 
