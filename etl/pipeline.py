@@ -50,7 +50,9 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
         return OK
     account.stop_if_tripped(plan)
 
-    return _write(job, org, folder, record, shapes)
+    code = _write(job, org, folder, record, shapes)
+    portals.forget()
+    return code
 
 
 def totals(job: Job, folder: RunDir, record: account.Record) -> int:
@@ -84,4 +86,5 @@ def _write(job: Job, org: Org, folder: RunDir, record: account.Record, shapes: d
     finally:
         record.wrote(load)
     record.read_back(read_back(org, plan.entities, load.refusals, shapes, job.portal_ids, folder.work / "readback"))
+    record.stop_if_unknown()
     return ROWS_REFUSED if record.has_refusals else OK

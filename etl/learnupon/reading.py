@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from etl import frames
 from etl.errors import SourceUntrusted
 from etl.learnupon import pages
 from etl.learnupon.client import LearnUpon
+from etl.learnupon.kept import Kept
 from etl.learnupon.listing import PAGE_ROWS, Page, walk
 from etl.learnupon.workers import Job, run_all
 from etl.park import Park
@@ -59,9 +60,15 @@ def silent(_done: int, _expected: int) -> None:
 class Reading:
     """One read in progress: the tables as they fill, and the tally of pages."""
 
-    def __init__(self, client: LearnUpon, folder: Path, progress: Progress = silent) -> None:
-        """Park in `folder`; `progress` is told pages read and pages expected, in the calling thread."""
+    def __init__(
+        self, client: LearnUpon, folder: Path, progress: Progress = silent, *, kept: Kept | None = None
+    ) -> None:
+        """Park in `folder`; `progress` is told pages read and pages expected, in the calling thread.
+
+        `kept` holds listings that a stopped read of the same scope had ended; they are not asked for again.
+        """
         self.client = client
+        self._kept = kept
         self.enrollments = Park(folder / "enrollments", frames.ENROLLMENTS)
         self.path_enrollments = Park(folder / "path_enrollments", frames.PATH_ENROLLMENTS)
         self.tables: dict[str, list[pa.Table | pa.RecordBatch]] = {
@@ -120,16 +127,25 @@ class Reading:
 
     def enrollments_by(self, field: str, asked: int, expected: int, keep: int | None = None) -> None:
         """Park the enrollments of one course or learner; `keep` lets only those of one course through."""
-        for page in self.pages(pages.ENROLLMENTS, "enrollments/search", {field: str(asked)}, expected):
-            self._check_filter(page, field, field, asked)
-            batch = page.batch
+        found = self.pages(pages.ENROLLMENTS, "enrollments/search", {field: str(asked)}, expected)
+        for batch in self._listing(f"{field}-{asked}", frames.ENROLLMENTS, self._of(found, field, field, asked)):
             self.enrollments.append(batch if keep is None else batch.filter(pc.equal(batch["course_id"], keep)))
 
     def path_enrollments_by(self, parameter: str, field: str, asked: int) -> None:
         """Park the path enrollments of one path or learner."""
-        for page in self.pages(pages.PATH_ENROLLMENTS, "learning_path_enrollments/search", {parameter: str(asked)}):
+        found = self.pages(pages.PATH_ENROLLMENTS, "learning_path_enrollments/search", {parameter: str(asked)})
+        rows = self._of(found, parameter, field, asked)
+        for batch in self._listing(f"path-{parameter}-{asked}", frames.PATH_ENROLLMENTS, rows):
+            self.path_enrollments.append(batch)
+
+    def _of(self, found: Iterable[Page[Any]], parameter: str, field: str, asked: int) -> Iterator[pa.RecordBatch]:
+        """Give the rows of pages that were checked to be of what was asked for."""
+        for page in found:
             self._check_filter(page, parameter, field, asked)
-            self.path_enrollments.append(page.batch)
+            yield page.batch
+
+    def _listing(self, name: str, schema: pa.Schema, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return rows if self._kept is None else self._kept.listing(name, schema, rows)
 
     def _check_filter(self, page: Page[Any], parameter: str, field: str, asked: int) -> None:
         """Refuse rows of anything else: LearnUpon ignores a filter it does not know and answers 200 (seen)."""

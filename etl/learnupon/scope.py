@@ -8,11 +8,16 @@ from pathlib import Path
 from etl.errors import SourceUntrusted, UsageFault
 from etl.learnupon import pages
 from etl.learnupon.client import MISSING, LearnUpon
+from etl.learnupon.kept import Kept
 from etl.learnupon.reading import PortalRead, Progress, Reading, silent
 from etl.learnupon.workers import Job
 
 _NOT_FOUND = MISSING | {422}
 """A search for a learner without a hit: 404 is attested, one client in the field handles 422 too."""
+
+
+class UnknownLearner(UsageFault):
+    """The portal lists no such learner; another portal may."""
 
 
 def read_scope(
@@ -22,14 +27,15 @@ def read_scope(
     course: int | None = None,
     learner: str | None = None,
     progress: Progress = silent,
+    kept: Kept | None = None,
 ) -> PortalRead:
     """Read the learners, courses and enrollments of a scope; paths and their enrollments only without `course`.
 
     `learner` is LearnUpon's user id or an e-mail address; with it only that learner is read, else all are. With both,
-    the learner's enrollments of that course are kept. An unknown learner raises UsageFault, everything else is as in
-    `read_portal`.
+    the learner's enrollments of that course are kept. `kept` goes on from a stopped read of the same scope. An unknown
+    learner raises UnknownLearner, everything else is as in `read_portal`.
     """
-    reading = Reading(client, folder, progress)
+    reading = Reading(client, folder, progress, kept=kept)
     listings: list[tuple[int, Job]] = [(1, reading.courses)]
     if course is None:
         listings.append((1, reading.paths))
@@ -71,7 +77,7 @@ def _find(reading: Reading, learner: str) -> int:
     else:
         answer = client.read(pages.USERS, "users/search", {"email": wanted}, missing=_NOT_FOUND)
     if answer is None or not answer.rows:
-        raise UsageFault(
+        raise UnknownLearner(
             f"portal {client.name} has no such learner; give --learner a user id or e-mail address it lists"
         )
     batch = pages.USERS.batch(answer.rows, answer.where)

@@ -23,7 +23,7 @@ def run_all(jobs: Iterable[Job], *, threads: int, stop: threading.Event, clock: 
     """Do every job, first come first served; `tick` is called now and then in the calling thread.
 
     The first failure sets `stop`, waits a moment for the other threads, and is raised here. An exception in the
-    calling thread (a signal, a clock that was stopped) sets `stop` too. When `stop` is set by somebody else, Stopped
+    calling thread (a signal, a clock that was stopped) does the same. When `stop` is set by somebody else, Stopped
     is raised: never does this return with a job undone.
     """
     todo = deque(jobs)
@@ -38,6 +38,9 @@ def run_all(jobs: Iterable[Job], *, threads: int, stop: threading.Event, clock: 
         _watch(crew, ended, clock, tick)
     except BaseException:
         stop.set()
+        deadline = time.monotonic() + _GRACE_S
+        for thread in crew:
+            thread.join(max(0.0, deadline - time.monotonic()))
         raise
     if stop.is_set():
         # Stopped from outside: threads ended without an error, but not with all of their jobs done.
@@ -79,7 +82,4 @@ def _watch(
             break
     tick()
     if failure is not None:
-        deadline = time.monotonic() + _GRACE_S
-        for thread in crew:
-            thread.join(max(0.0, deadline - time.monotonic()))
         raise failure

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from etl import guards, keys
-from etl.errors import GuardTripped
+from etl.errors import GuardTripped, OutcomeUnknown
 from etl.learnupon import PortalRead
 from etl.plan import Plan
 from etl.report.model import GuardLine, ObjectCounts, PortalLine, Report
@@ -119,6 +119,15 @@ class Record:
         if len(self.plan.rejected):
             codes["rejected"] = len(self.plan.rejected)
         self.report.refused_reasons = {str(code): int(rows) for code, rows in codes.items()}
+
+    def stop_if_unknown(self) -> None:
+        """Raise OutcomeUnknown when Salesforce named fewer rows than were sent: never is that a clean end."""
+        unknown = self.report.totals.unknown
+        if unknown:
+            raise OutcomeUnknown(
+                f"of {unknown:,} rows sent Salesforce did not say what became (jobs {', '.join(self.report.jobs)}); "
+                "all else was written; run again: the next run compares anew and sends what is missing"
+            )
 
     @property
     def has_refusals(self) -> bool:

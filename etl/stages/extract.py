@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,20 @@ import pandas as pd
 import pyarrow as pa
 
 from etl import frames, keys
-from etl.learnupon import LearnUpon, PortalRead, check_portal, confirm, read_portal, read_scope
-from etl.stages.job import Job
+from etl.config import PortalSettings
+from etl.errors import UsageFault
+from etl.learnupon import (
+    Kept,
+    LearnUpon,
+    PortalRead,
+    UnknownLearner,
+    check_portal,
+    confirm,
+    read_portal,
+    read_scope,
+)
+from etl.park import Park
+from etl.stages.job import Backfill, Job
 from etl.stages.threads import first_failure, threads
 
 Kind = Literal["member", "enrollment", "path"]
@@ -31,6 +44,7 @@ class Portals:
         self._job = job
         self._clients = [LearnUpon(portal, clock=job.clock, random=job.random) for portal in job.portals]
         self.warnings: list[str] = []
+        self._kept = [_kept(job, portal) for portal in job.portals] if job.backfill and job.writes else []
 
     @property
     def calls(self) -> int:
@@ -51,18 +65,36 @@ class Portals:
         """Read every portal completely, or raise: nothing may be concluded from a part."""
         with threads(len(self._clients), self._job.stop) as pool:
             places = range(len(self._clients))
-            reads = first_failure([pool.submit(self._read, place, folder / str(place)) for place in places])
+            found = first_failure([pool.submit(self._read, place, folder / str(place)) for place in places])
+        if all(read is None for read in found):
+            raise UsageFault("no portal lists this learner: give --learner a user id or e-mail address that one lists")
+        reads = [read or nobody(portal, folder) for read, portal in zip(found, self._job.portals, strict=True)]
         for read in reads:
             self.warnings.extend(read.warnings)
+        resumed = sum(kept.found for kept in self._kept)
+        if resumed:
+            self.warnings.append(f"{resumed:,} listings were taken from the same backfill, which had been stopped")
         return reads
 
-    def _read(self, place: int, folder: Path) -> PortalRead:
+    def _read(self, place: int, folder: Path) -> PortalRead | None:
+        """Read one portal; None when it does not list the one learner asked for."""
         client, job = self._clients[place], self._job
         task = job.progress.task(f"pages of {job.portals[place].name}")
         if job.backfill is None:
             return read_portal(client, folder, progress=task.update)
+        kept = self._kept[place] if job.writes else None
         scope = job.backfill
-        return read_scope(client, folder, course=scope.course, learner=scope.learner, progress=task.update)
+        try:
+            return read_scope(
+                client, folder, course=scope.course, learner=scope.learner, progress=task.update, kept=kept
+            )
+        except UnknownLearner:
+            return None
+
+    def forget(self) -> None:
+        """Throw away what was kept for going on with a stopped backfill: it has been written."""
+        for kept in self._kept:
+            kept.forget()
 
     def ask(self, kind: Kind, codes: pd.Series, reads: list[PortalRead]) -> frozenset[int]:
         """Ask about rows by id; live ones join the reads, the codes of those that are gone are returned."""
@@ -73,6 +105,29 @@ class Portals:
             if answer.alive.num_rows:
                 reads[place] = joined(reads[place], kind, answer.alive)
         return frozenset(gone)
+
+
+def _kept(job: Job, portal: PortalSettings) -> Kept:
+    """Return what a stopped backfill of the same scope kept of a portal; the rows' dates do not change the reading."""
+    scope = job.backfill or Backfill()
+    asked = hashlib.sha256(f"{portal.url} {scope.course} {scope.learner}".encode()).hexdigest()
+    return Kept(job.settings.state_dir / "backfill" / f"{portal.portal_id}-{asked[:16]}", job.clock.now())
+
+
+def nobody(portal: PortalSettings, folder: Path) -> PortalRead:
+    """Return the read of a portal that does not list the learner of a backfill: nothing."""
+    place = folder / f"nobody-{portal.portal_id}"
+    return PortalRead(
+        name=portal.name,
+        portal_id=portal.portal_id,
+        title=portal.title,
+        users=frames.empty(frames.USERS),
+        courses=frames.empty(frames.COURSES),
+        paths=frames.empty(frames.PATHS),
+        path_courses=frames.empty(frames.PATH_COURSES),
+        enrollments=Park(place / "enrollments", frames.ENROLLMENTS),
+        path_enrollments=Park(place / "path_enrollments", frames.PATH_ENROLLMENTS),
+    )
 
 
 def _by_place(codes: pd.Series) -> Mapping[int, list[int]]:
