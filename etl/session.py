@@ -171,8 +171,6 @@ class _Call:
             self.calls.add()
         self.began = self.clock.monotonic()
         response = self._send()
-        if self.gate is not None:
-            self.gate.after(response)
         self._read(response)
         if self.retry_on(response):
             self._refuse(response)
@@ -197,6 +195,8 @@ class _Call:
 
     def _read(self, response: requests.Response) -> None:
         try:
+            if self.gate is not None:
+                self.gate.after(response)
             if self.consume is not None and response.status_code < 400:
                 self.consume(response)
             else:
