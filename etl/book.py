@@ -52,10 +52,12 @@ class Book:
         """Enter one partition of an object, desired rows fitted before; return those rows as the org will hold them.
 
         `stays` marks existing rows to leave as they are, `unconfirmed` those left because nothing could be proved;
-        both, and `proof`, are indexed like `existing`. The existing rows of
-        `fitted.blocked` are left, as unconfirmed.
+        both, and `proof`, are indexed like `existing`. The existing rows of `fitted.blocked`
+        are left, as unconfirmed.
         """
         plan = self.plan_of(entity)
+        if not len(existing) and not len(fitted.rows) and not len(fitted.rejected):
+            return fitted.rows
         blocked = stays & ~stays
         if len(fitted.blocked):
             blocked = is_in(existing[entity.key], fitted.blocked) & ~stays & ~unconfirmed
@@ -72,6 +74,8 @@ class Book:
 
     def fit(self, entity: Entity, desired: pd.DataFrame) -> Fitted:
         """Return desired rows of an object as the org can hold them, and note what that took."""
+        if not len(desired):
+            return Fitted(desired)
         fitted = fit(desired, entity.key, self._shapes[entity.name])
         self._note(entity, fitted)
         return fitted

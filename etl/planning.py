@@ -85,6 +85,8 @@ def _no_proof(existing: pd.DataFrame) -> pd.Series:
 def _enter_rows(book: Book, inputs: Inputs, row: Row, progress: _Progress) -> _Counted:
     counted = _Counted()
     for whole_listing, whole_existing in partitions(inputs, row):
+        if not len(whole_listing) and not len(whole_existing):
+            continue
         listing, existing = decide.with_people(whole_listing, inputs.learners), whole_existing
         if row == "enrollment":
             counted.totals = totals.add(counted.totals, totals.count_statuses(listing))
@@ -245,6 +247,8 @@ def _after(entered: pd.DataFrame, untouched: pd.DataFrame) -> pd.DataFrame:
 def _enter_profiles(book: Book, inputs: Inputs, members: pd.DataFrame, in_scope: pd.Index) -> None:
     for entity in PROFILES:
         existing = inputs.profiles[entity.name]
+        if not len(existing):
+            continue
         wanted = _everybody(members, entity, existing)
         if inputs.scope:
             wanted = wanted[wanted["Id"].isin(_scoped_people(inputs, entity, in_scope))]
