@@ -6,18 +6,21 @@ ends in the same place. Nothing is written before both reads are complete and ve
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+from typing import Any
+
 from etl import planning
 from etl.errors import OK, ROWS_REFUSED
 from etl.normalise import Shapes
 from etl.salesforce.load import Load
 from etl.salesforce.org import Org
 from etl.schema import MEMBERSHIP
-from etl.stages import account, people, target
+from etl.stages import account, people, quota, target
 from etl.stages.extract import Portals
 from etl.stages.job import Job
 from etl.stages.judge import guard, judge
 from etl.stages.readback import read_back
-from etl.stages.threads import threads
+from etl.stages.threads import first_failure, threads
 from etl.state import RunDir, sync_files
 
 
@@ -30,15 +33,18 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     org = target.connect(job)
     record.follow(org)
     shapes = target.shapes_of(org)
+    allowances = quota.check_reading(org)
     record.note(target.end_earlier_jobs(org, job))
 
     portals = Portals(job)
     record.follow_portals(portals)
     portals.check()
-    with threads(1, job.stop) as pool:
+    with threads(2, job.stop) as pool:
+        reading = pool.submit(portals.read, folder.work / "learnupon")
         holding = pool.submit(target.read_held, org, job, folder.work / "salesforce")
-        reads = portals.read(folder.work / "learnupon")
-        held = holding.result()
+        both: list[Future[Any]] = [reading, holding]
+        first_failure(both)
+    reads, held = reading.result(), holding.result()
     record.read(reads)
 
     inputs, source_guards = judge(job, org, portals, reads, held, shapes)
@@ -49,6 +55,7 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     if not job.writes:
         return OK
     account.stop_if_tripped(plan)
+    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
 
     code = _write(job, org, folder, record, shapes)
     portals.forget()
@@ -63,6 +70,7 @@ def totals(job: Job, folder: RunDir, record: account.Record) -> int:
     org = target.connect(job)
     record.follow(org)
     shapes = target.shapes_of(org)
+    allowances = quota.check_reading(org)
     record.note(target.end_earlier_jobs(org, job))
     held = target.read_held(org, job, folder.work / "salesforce", (MEMBERSHIP,))
     members = planning.members_held(held.rows[MEMBERSHIP.name], job.portal_ids)
@@ -73,6 +81,7 @@ def totals(job: Job, folder: RunDir, record: account.Record) -> int:
     if not job.writes:
         return OK
     account.stop_if_tripped(plan)
+    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
     return _write(job, org, folder, record, shapes)
 
 

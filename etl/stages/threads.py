@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import TypeVar
 
+from etl.clock import Stopped
+
 Result = TypeVar("Result")
 
 
@@ -25,7 +27,16 @@ def threads(count: int, stop: threading.Event) -> Iterator[ThreadPoolExecutor]:
 
 
 def first_failure(futures: Sequence[Future[Result]]) -> list[Result]:
-    """Wait for all and return their results in the order given; raise the failure that came first."""
+    """Wait for all and return their results in the order given; raise the failure that came first.
+
+    A thread that was stopped, since another one had failed, is not what failed: Stopped is raised for want of another.
+    """
+    stopped: BaseException | None = None
     for future in as_completed(futures):
-        future.result()
+        error = future.exception()
+        if error is not None and not isinstance(error, Stopped):
+            raise error
+        stopped = stopped or error
+    if stopped is not None:
+        raise stopped
     return [future.result() for future in futures]

@@ -54,7 +54,7 @@ def stopped(result: Result, code: int, *words: str) -> None:
     assert (result.ledger, result.ingest_jobs, result.writing_calls) == ((), [], [])
     assert result.report["exit_code"] == code
     assert result.report["outcome"] not in {"ok", "bug"}
-    assert result.report["error"]["message"] in result.out.replace("\n  ", "\n")
+    assert " ".join(result.report["error"]["message"].split()) in " ".join(result.out.split())
     assert result.folder is not None
     assert (result.folder / "report.html").is_file()
     assert "Nothing was written to Salesforce." in result.out
