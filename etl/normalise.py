@@ -86,7 +86,10 @@ def rounded(values: pa.Array, shape: Shape) -> pa.Array:
     """Return numbers to the field's scale, halves away from zero; whole numbers are as they are."""
     if not pa.types.is_floating(values.type):
         return values
-    return pc.round(values, ndigits=shape.scale, round_mode="half_towards_infinity")
+    # From here up a float has no digits behind the scale, and rounding it could overflow.
+    small = pc.less(pc.abs(values), 2.0**52 / 10**shape.scale)
+    near = pc.round(pc.if_else(small, values, 0.0), ndigits=shape.scale, round_mode="half_towards_infinity")
+    return pc.if_else(small, near, values)
 
 
 def _to_seconds(times: pa.Array) -> pa.Array:
@@ -153,10 +156,13 @@ def _fitting_text(fitted: Fitted, name: str, values: pa.Array, shape: Shape) -> 
 
 def _impossible(values: pa.Array, shape: Shape) -> pa.Array | None:
     """Tell which values the field cannot hold; None where any value of the kind goes."""
+    if pa.types.is_null(values.type):
+        return None
     if shape.kind == "number":
-        numbers = values.cast(pa.float64(), safe=False)
-        limit = 10.0 ** (shape.precision - shape.scale)
-        return pc.or_(pc.greater_equal(pc.abs(numbers), limit), pc.invert(pc.is_finite(numbers)))
+        limit = 10 ** (shape.precision - shape.scale)
+        if pa.types.is_integer(values.type):
+            return pc.greater_equal(pc.abs(values), limit)
+        return pc.or_(pc.greater_equal(pc.abs(values), float(limit)), pc.invert(pc.is_finite(values)))
     if shape.kind == "datetime":
         times = values.cast(SECONDS_UTC, safe=False)
         return pc.or_(pc.less(times, _EARLIEST), pc.greater(times, _LATEST))

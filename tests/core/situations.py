@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from random import Random
@@ -142,7 +143,7 @@ class World:
     def park(self, rows: list[dict[str, Any]], schema: pa.Schema) -> Park:
         """Park rows in a folder of their own."""
         park = Park(self.folder / f"{self.plans}-{len(list(self.folder.iterdir()))}", schema)
-        table = frames.to_arrow(frame(self.dealt(rows), schema), schema)
+        table = arrow(self.dealt(rows), schema)
         cut = self.shuffle.randint(0, len(rows)) if self.shuffle else len(rows)
         for batch in (table.slice(0, cut), table.slice(cut)):
             if batch.num_rows:
@@ -188,10 +189,15 @@ class World:
 
 def frame(rows: list[dict[str, Any]], schema: pa.Schema) -> pd.DataFrame:
     """Return rows as a frame of the schema; times may be ISO text, what is not given is null."""
+    return frames.to_pandas(arrow(rows, schema))
+
+
+def arrow(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Return rows as an arrow table of the schema; times may be ISO text, what is not given is null."""
     columns = {}
     for column in schema:
         values = [row.get(column.name) for row in rows]
         if pa.types.is_timestamp(column.type):
-            values = [pd.Timestamp(value) if isinstance(value, str) else value for value in values]
-        columns[column.name] = pa.array(values, type=column.type)
-    return frames.to_pandas(pa.table(columns, schema=schema))
+            values = [datetime.fromisoformat(value) if isinstance(value, str) else value for value in values]
+        columns[column.name] = pa.array(values, type=column.type, from_pandas=True)
+    return pa.table(columns, schema=schema)
