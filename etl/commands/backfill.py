@@ -9,6 +9,7 @@ import click
 from etl.app import App
 from etl.commands.running import carry_out, chosen, portal_option, show_options
 from etl.errors import UsageFault
+from etl.guards import Allowed
 from etl.stages.job import Backfill
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -20,6 +21,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--learner", metavar="EMAIL_OR_ID", help="Only this learner.")
 @click.option("--enrolled-from", type=_DAY, metavar="DATE", help="Only rows enrolled on this UTC day or later.")
 @click.option("--enrolled-to", type=_DAY, metavar="DATE", help="Only rows enrolled on this UTC day or earlier.")
+@click.option("--allow-updates", type=click.IntRange(0), metavar="N", help="Allow up to N updates in this run.")
 @click.option("--dry-run", is_flag=True, help="Stop before the first write.")
 @show_options
 @click.pass_obj
@@ -30,6 +32,7 @@ def command(
     learner: str | None,
     enrolled_from: datetime | None,
     enrolled_to: datetime | None,
+    allow_updates: int | None,
     dry_run: bool,
     as_json: bool,
     as_markdown: bool,
@@ -52,6 +55,7 @@ def command(
         dry_run=dry_run,
         # without the memberships of all portals, or their counts, a person's sums are not known
         with_profiles=len(mine) == len(app.settings().portals) and not app.settings().salesforce.namespace,
+        allowed=Allowed(updates=allow_updates),
         backfill=scope,
         as_json=as_json,
         as_markdown=as_markdown,

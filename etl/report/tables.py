@@ -1,12 +1,11 @@
 """The lists that people open in a spreadsheet, as CSV pieces to be written; arrow does the work, no row is touched.
 
-UTF-8 with a byte order mark, without which Excel spoils accents. A text that a spreadsheet would take for a formula
+UTF-8 without a byte order mark, since programs read these files too; keys and codes are plain letters. A text that a spreadsheet would take for a formula
 gets an apostrophe in front, as OWASP's page on CSV injection advises; plain numbers stay numbers.
 """
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
@@ -65,7 +64,7 @@ def safe(cells: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _csv(header: tuple[str, ...], tables: Iterable[pa.Table]) -> Iterator[bytes]:
-    yield codecs.BOM_UTF8 + ",".join(header).encode() + b"\r\n"
+    yield ",".join(header).encode() + b"\r\n"
     options = pa_csv.WriteOptions(include_header=False, eol="\r\n")
     for table in tables:
         safely = [safe(column) if pa.types.is_string(column.type) else column for column in table.columns]

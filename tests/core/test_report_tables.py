@@ -23,10 +23,9 @@ from etl.schema import CONTACT, CONTACT_ENROLLMENT, KEY
 
 
 def parsed(pieces: Iterable[bytes]) -> list[dict[str, str]]:
-    """Read CSV as a spreadsheet does: byte order mark, then rows with a header."""
+    """Read CSV as any program does: rows with a header."""
     content = b"".join(pieces)
-    assert content.startswith(b"\xef\xbb\xbf")
-    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
 
 
 def table(schema: pa.Schema, rows: Sequence[Mapping[str, object]]) -> pa.Table:
@@ -174,7 +173,7 @@ def test_whatever_a_name_holds_it_is_read_back_whole(names: list[str | None]) ->
     frame = pd.DataFrame({"object": ["Contact"] * len(names), "key": pd.array(names, dtype="string[pyarrow]")})
     frame = frame.assign(operation="update", code="X", message="Y")
     content = b"".join(refused_csv(frame, pd.DataFrame({"object": [], "key": [], "reason": []})))
-    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))[1:]
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))[1:]
     assert [row[1] if row[1][:1] != "'" else row[1].removeprefix("'") for row in rows] == [
         (name or "").removeprefix("'") for name in names
     ]

@@ -152,7 +152,7 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
 def console_blocks(page: Path) -> dict[str, str]:
     """Return the console blocks of a page that show help: the arguments typed, and the answer shown."""
     blocks = re.findall(
-        r"```console\n\$ learnupon-sync (.*--help)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL
+        r"```console\n\$ learnupon-sync ([^\n]*--help)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL
     )
     return dict(blocks)
 

@@ -1,0 +1,55 @@
+"""Allowances of the org: a run stops before it would spend them."""
+
+from __future__ import annotations
+
+import pytest
+from runs.stage import CONTACT_ROWS, Stage
+
+from etl.emulator.faults import Fault
+
+
+def _writes(stage: Stage) -> list[str]:
+    return [
+        call.target for call in stage.emu.salesforce.calls if "jobs/ingest" in call.target and call.method == "POST"
+    ]
+
+
+def test_too_few_requests_to_read_stop_the_run(stage: Stage) -> None:
+    """A day's allowance that would not do to read ends the run with 75 before LearnUpon is asked for anything."""
+    stage.enroll(stage.learner())
+    stage.org.limits["DailyApiRequests"]["Remaining"] = 60
+    result = stage.run("run")
+    assert result.code == 75
+    assert "DailyApiRequests" in result.err
+    assert stage.emu.learnupon.calls == []
+
+
+@pytest.mark.parametrize(("name", "left"), [("DailyApiRequests", 150), ("DailyBulkApiBatches", 2)])
+def test_too_little_to_write_stops_the_run_before_the_first_write(stage: Stage, name: str, left: int) -> None:
+    """A plan that needs more than is left today ends the run with 75, and nothing is written."""
+    stage.enroll(stage.learner())
+    stage.org.limits[name]["Remaining"] = left
+    result = stage.run("run")
+    assert result.code == 75
+    assert name in result.err
+    assert stage.ledger.entries == []
+    assert _writes(stage) == []
+
+
+def test_a_full_storage_is_told_beforehand(stage: Stage) -> None:
+    """New rows that would not fit the org's storage are a warning: Salesforce decides, row by row."""
+    learner, course = stage.learner(), stage.course()
+    for _ in range(600):
+        stage.enroll(learner, course)
+    stage.org.limits["DataStorageMB"]["Remaining"] = 0
+    result = stage.run("run")
+    assert "0 MB of data storage left" in result.out
+    assert len(stage.rows(CONTACT_ROWS)) == 600
+
+
+def test_an_org_that_hides_its_limits_is_served(stage: Stage) -> None:
+    """A user who may not read limits runs all the same."""
+    stage.enroll(stage.learner())
+    body = '[{"errorCode":"INSUFFICIENT_ACCESS","message":"no"}]'
+    stage.emu.salesforce_faults.add(Fault(match="/limits$", status=403, body=body, times=None))
+    assert stage.run("run").code == 0
