@@ -78,9 +78,7 @@ def test_changes_of_a_person_are_known_by_record_id(tmp_path: Path) -> None:
 
 def test_an_empty_plan_is_a_header_alone(tmp_path: Path) -> None:
     """Without changes the list still opens and says what it would hold."""
-    assert b"".join(changes_csv(EntityPlan(CONTACT, tmp_path))) == (
-        b"\xef\xbb\xbfaction,key,record_id,changed,reason\r\n"
-    )
+    assert b"".join(changes_csv(EntityPlan(CONTACT, tmp_path))) == (b"action,key,record_id,changed,reason\r\n")
 
 
 def test_the_sample_shows_what_the_plan_holds(plan: EntityPlan) -> None:
