@@ -1,0 +1,157 @@
+"""Rows on disk by partition, frames that cross borders, and the book that keeps the plan's sums."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from core.situations import contact, frame
+
+from etl import frames
+from etl.book import Book
+from etl.diff import diff
+from etl.errors import StateFault
+from etl.normalise import declared_shapes
+from etl.park import Park
+from etl.plan import EntityPlan
+from etl.schema import CONTACT, ENTITIES, PORTAL, Entity
+
+SCHEMA = pa.schema({"id": pa.int64(), "text": pa.string()})
+
+
+def _table(start: int, stop: int) -> pa.Table:
+    numbers = range(start, stop)
+    return pa.table({"id": list(numbers), "text": [str(number) for number in numbers]}, schema=SCHEMA)
+
+
+def _ids(table: pa.Table) -> np.ndarray[Any, Any]:
+    return np.asarray(table["id"].to_numpy())
+
+
+@pytest.mark.parametrize("flush_rows", [1, 7, 1000])
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_parked_rows_come_back_each_once(tmp_path: Path, flush_rows: int, count: int) -> None:
+    """Every row is in the partition its number names, whatever waits in memory and whatever is on disk."""
+    park = Park(tmp_path / "park", SCHEMA, flush_rows=flush_rows)
+    for start in range(0, 50, 10):
+        park.append(_table(start, start + 10))
+    parts = list(park.partitions(count, _ids))
+    assert len(parts) == count
+    for number, part in enumerate(parts):
+        assert sorted(part["id"].to_pylist()) == list(range(number, 50, count))
+        assert part["text"].to_pylist() == [str(one) for one in part["id"].to_pylist()]
+    assert park.rows == park.read().num_rows == 50
+    again = list(park.partitions(count, _ids, ["text"]))
+    assert [part.schema.names for part in again] == [["text"]] * count
+    assert sum(part.num_rows for part in again) == 50
+
+
+def test_negative_numbers_have_a_partition_too(tmp_path: Path) -> None:
+    """A row without a readable key (-1) is in the last partition, not lost."""
+    park = Park(tmp_path, SCHEMA)
+    park.append(pa.table({"id": [-1], "text": ["x"]}, schema=SCHEMA))
+    assert [part.num_rows for part in park.partitions(4, _ids)] == [0, 0, 0, 1]
+
+
+def test_splitting_leaves_no_rows_on_disk(tmp_path: Path) -> None:
+    """Parts are removed as they are given, so that the disk holds a table twice at most; clear removes the rest."""
+    park = Park(tmp_path / "park", SCHEMA, flush_rows=10)
+    park.append(_table(0, 50))
+    list(park.partitions(4, _ids))
+    assert list((tmp_path / "park" / "split-4").rglob("*.arrow")) == []
+    park.clear()
+    assert list(tmp_path.rglob("*.arrow")) == []
+    assert park.read().num_rows == park.rows == 0
+
+
+def test_a_disk_that_fails_is_named(tmp_path: Path) -> None:
+    """When a folder cannot be used the error names it and says what to do."""
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StateFault, match=r"file.*run again"):
+        Park(tmp_path / "file" / "park", SCHEMA)
+
+
+@pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
+def test_frames_come_back_as_the_arrow_they_were(entity: Entity) -> None:
+    """Values and nulls survive the way from arrow to a frame and back; ids and counts never become floats."""
+    schema = frames.entity_schema(entity)
+    full = {"int64": 7, "string": "x", "double": 1.5, "bool": True, "timestamp[s, tz=UTC]": pd.Timestamp(0, tz="UTC")}
+    rows = [{}, {column.name: full[str(column.type)] for column in schema}]
+    there = frame(rows, schema)
+    assert not any(dtype == "float64" for dtype in there.dtypes)
+    assert frames.to_arrow(there, schema).equals(pa.Table.from_pylist([dict.fromkeys(schema.names), rows[1]], schema))
+    assert list(frames.empty(schema).columns) == schema.names
+
+
+def test_is_in_is_isin() -> None:
+    """Texts are found among others as pandas finds them; null is in nothing."""
+    some = pd.Series(["a", None, "b"], dtype="string[pyarrow]", index=[5, 1, 3])
+    found = frames.is_in(some, pd.Series(["b", None], dtype="string[pyarrow]"))
+    assert found.tolist() == [False, False, True]
+    assert found.index.tolist() == [5, 1, 3]
+    assert not frames.is_in(some, pd.Series([], dtype="object")).any()
+
+
+def _portals(*rows: tuple[str, str | None]) -> pd.DataFrame:
+    held = [{"Id": f"a{key}", "LU_Key__c": key, "Name": name, "Portal_Id__c": int(key)} for key, name in rows]
+    return frame(held, frames.entity_schema(PORTAL))
+
+
+def _marks(rows: pd.DataFrame, *keys: str) -> pd.Series:
+    return rows["LU_Key__c"].isin(list(keys)).astype(bool)
+
+
+def test_the_book_keeps_sums_over_partitions(tmp_path: Path) -> None:
+    """Each existing row is updated, unchanged, deleted or unconfirmed; desired is what will be there by our will."""
+    book = Book(tmp_path, {PORTAL.name: declared_shapes(PORTAL)})
+    existing = _portals(("1", "old"), ("2", "same"), ("3", "gone"), ("4", "left"), ("5", "unsure"))
+    proof = pd.Series(pd.NA, index=existing.index, dtype="string[pyarrow]").mask(_marks(existing, "3"), "gone")
+    for desired, held in (
+        (_portals(("1", "new"), ("2", " same "), ("6", "fresh")), existing),
+        (_portals(("7", "#N/A"), ("8", "x" * 81)), existing.iloc[:0]),
+    ):
+        book.enter(
+            PORTAL,
+            book.fit(PORTAL, desired),
+            held,
+            key="LU_Key__c",
+            stays=_marks(held, "4"),
+            unconfirmed=_marks(held, "5"),
+            proof=proof.loc[held.index],
+            kept=1,
+        )
+    plan = book.close((PORTAL, CONTACT), ["first"])
+    counts = vars(plan.entities[PORTAL.name].counts)
+    assert counts == {
+        "desired": 6, "existing": 5, "create": 3, "update": 1, "delete": 1,
+        "unchanged": 2, "kept": 2, "unconfirmed": 1, "rejected": 0,
+    }  # fmt: skip
+    assert list(plan.entities) == [PORTAL.name, CONTACT.name]
+    assert plan.changes == 5
+    assert plan.warnings[0] == "first"
+    assert any("1 texts are longer" in text for text in plan.warnings)
+    assert any("#N/A" in text for text in plan.warnings)
+
+
+def test_a_delete_without_proof_is_a_bug_that_stops_everything(tmp_path: Path) -> None:
+    """A row that would be deleted for no stated reason raises before anything is parked."""
+    existing = _portals(("1", "here"))
+    plan = EntityPlan(PORTAL, tmp_path)
+    changes = diff(existing.iloc[:0], existing, "LU_Key__c", declared_shapes(PORTAL))
+    with pytest.raises(ValueError, match="no proof"):
+        plan.add(changes, pd.Series(pd.NA, index=existing.index, dtype="string[pyarrow]"))
+    assert plan.changes == plan.deletes.rows == 0
+
+
+def test_people_newly_referred_to_are_not_existing_for_the_guards(tmp_path: Path) -> None:
+    """A first load fills many profiles: those do not count as updates of existing rows."""
+    plan = EntityPlan(CONTACT, tmp_path)
+    held = frame([{"Id": contact(number)} for number in range(3)], frames.entity_schema(CONTACT))
+    wanted = held.assign(LU_User_ID__c=pd.array([1, 2, 3], dtype="Int64"))
+    plan.add(diff(wanted, held, "Id", declared_shapes(CONTACT)), pd.Series(dtype="string[pyarrow]"))
+    plan.counts.existing, plan.newly_referred = 3, 2
+    assert (plan.load.existing, plan.load.updates, plan.load.deletes) == (1, 1, 0)
