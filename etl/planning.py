@@ -198,15 +198,10 @@ def _enter_members(book: Book, inputs: Inputs, counted: pd.DataFrame, in_scope: 
         proof=_no_proof(existing),
         kept=int(kept.sum()),
     )
-    return _after(entered, _counted_again(inputs, existing[~existing["code"].isin(entered["code"])], counted))
-
-
-def _counted_again(inputs: Inputs, untouched: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:
-    """Return memberships with the counts of this run where the object has none (LearnUpon's own package)."""
+    members = _after(entered, existing[~existing["code"].isin(entered["code"])])
     if set(COUNTS) <= set(inputs.shapes[MEMBERSHIP.name]):
-        return untouched
-    summed = counted.reindex(untouched["code"].to_numpy(), fill_value=0)
-    return untouched.assign(**{column: pd.array(summed[column].to_numpy(), dtype="Int64") for column in COUNTS})
+        return members
+    return totals.without_columns(members, learners, counted, inputs.profiles)
 
 
 def _enter_scoped_members(

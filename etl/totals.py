@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -63,3 +65,27 @@ def bereft(existing: pd.DataFrame, wanted: pd.DataFrame, known_learners: pd.Seri
     for column in COUNTS:
         cleared[column] = pd.Series(0, index=left.index, dtype="Int64")
     return cleared
+
+
+def without_columns(
+    members: pd.DataFrame, learners: pd.DataFrame, counted: pd.DataFrame, people: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """Return memberships that cannot hold totals (LearnUpon's package) with those that this run knows of.
+
+    Missing counts are those of the listings (`counted`, by learner). The last access is what LearnUpon lists; of a
+    learner whom it does not list any more nothing but the person's profile remembers it, so that is taken: `people`
+    are the profiles as they are, Contact and User.
+    """
+    filled = members.copy(deep=False)
+    summed = counted.reindex(members["code"].to_numpy(), fill_value=0)
+    for column in COUNTS:
+        here = pd.Series(summed[column].to_numpy(), index=members.index, dtype="Int64")
+        filled[column] = members[column].fillna(here)
+    when = members[LAST_ACCESS].dtype
+    listed = learners.set_index("learner")["last_sign_in_at"].astype(when)
+    profiles = pd.concat([frame[["Id", LAST_ACCESS]] for frame in people.values()]).set_index("Id")[LAST_ACCESS]
+    person = members["Contact__c"].fillna(members["User__c"])
+    known = listed.reindex(members["code"].to_numpy()).set_axis(members.index)
+    kept = profiles.astype(when).reindex(person.to_numpy()).set_axis(members.index)
+    filled[LAST_ACCESS] = known.where(members["code"].isin(listed.index), kept)
+    return filled
