@@ -1,4 +1,4 @@
-"""Answers of LearnUpon that cannot be trusted, and a portal that is down or empty: nothing is written by a whole run."""
+"""Answers of LearnUpon that cannot be trusted, and a portal that is down or empty: a whole run writes nothing."""
 
 from __future__ import annotations
 
