@@ -85,7 +85,10 @@ def _quotas(org: Org) -> Iterator[Finding]:
 
 
 def _run_log(org: Org) -> Iterator[Finding]:
-    if org.settings.namespace or describe_object(org, RUN_LOG) is None:
+    if org.settings.namespace:
+        said = f"runs go without lease and log: with LearnUpon's package there is no {RUN_LOG}"
+        yield Finding("Salesforce run log", said, note=True)
+    elif describe_object(org, RUN_LOG) is None:
         yield Finding(
             "Salesforce run log",
             f"the org has no {RUN_LOG}: runs go without lease and log; deploy config/salesforce to have them",

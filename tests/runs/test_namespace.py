@@ -182,3 +182,44 @@ def test_the_last_access_of_a_learner_who_stays_as_is(installed: Stage) -> None:
     last = [package.person(installed, one)["LU_Last_Accessed_At__c"] for one in (left, cleared)]
     assert last == ["2026-04-01T09:00:00.000Z", None]
     installed.settled()
+
+
+def test_totals_says_that_there_is_nothing_to_sum_up(installed: Stage) -> None:
+    """`totals` cannot work without counts on memberships: 78, which names the command that can, and nobody is asked."""
+    result = installed.run("totals")
+    assert (result.code, result.folder, result.salesforce_calls) == (78, None, ())
+    assert "learnupon-sync run" in result.err
+
+
+def test_a_part_leaves_profiles_alone(installed: Stage) -> None:
+    """A backfill and a run of one portal write rows and no profile; the next whole run sums up and is then idle."""
+    contact = installed.contact()
+    first, course = installed.learner(sf_contact_id=contact), installed.course()
+    second = installed.learner(installed.partners, sf_contact_id=contact)
+    number = installed.enroll(first, course, status="passed")
+    installed.enroll(first, status="failed")
+    installed.enroll(second, portal=installed.partners, status="failed")
+    installed.synced("backfill", "--portal", "academy", "--course", str(course))
+    assert set(package.enrollments(installed, CONTACT_ROWS)) == {f"12345:enrollment:{number}"}
+    installed.synced("backfill")
+    installed.synced("run", "--portal", "partners")
+    assert len(package.enrollments(installed, CONTACT_ROWS)) == 3
+    assert package.counts(package.person(installed, contact)) == [None] * 7
+    installed.synced()
+    assert package.counts(package.person(installed, contact)) == [3, 0, 0, 0, 0, 1, 2]
+    installed.settled()
+
+
+def test_check_knows_the_package(installed: Stage) -> None:
+    """`check` looks for the package's objects and fields only, and says that there is neither lease nor run log."""
+    result = installed.run("check")
+    assert result.code == 0, result.out
+    assert "ok    Salesforce objects: 8 objects" in result.out
+    assert "note  Salesforce run log: runs go without lease and log" in result.out
+    assert "config/salesforce" not in result.out
+    field = package.api("Course_Name__c")
+    del installed.org.objects[package.api(CONTACT_ROWS)].fields[field]
+    result = installed.run("check")
+    assert result.code == 78
+    assert f"FAIL  {CONTACT_ROWS}.Course_Name__c: the field is missing" in result.out
+    assert "the LearnUpon package" in result.out
