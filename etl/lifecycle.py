@@ -10,7 +10,9 @@ from dataclasses import replace
 
 from etl import pipeline
 from etl.clock import stoppable
+from etl.config import NotifySettings
 from etl.errors import BUG, OK, ROWS_REFUSED, SyncError, exit_code_of
+from etl.notify import Notifier
 from etl.report.html import html
 from etl.report.model import Report, to_json
 from etl.report.tables import changes_csv, refused_csv, unmatched_csv
@@ -33,6 +35,8 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
     with _locked(job), RunDir(state, job.run_id, job.clock) as folder:
         remove_leftovers(state)
         record = Record(job)
+        notifier = Notifier(job.settings.notify if job.writes else NotifySettings(), clock=job.clock, random=job.random)
+        notifier.began()
         folder.journal.record("run_begun", command=job.command, dry_run=not job.writes)
         try:
             code = work(replace(job, clock=stoppable(job.clock, job.stop)), folder, record)
@@ -42,8 +46,10 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
         except BaseException as bug:
             record.end(BUG, "bug", f"{type(bug).__name__}: this is a bug; the traceback is in the log")
             leave(folder, record)
+            notifier.ended(record.report)
             raise
         leave(folder, record)
+        notifier.ended(report)
         prune(state, job.settings.report.keep_days, job.clock.now())
     return report, error
 

@@ -6,7 +6,7 @@ import click
 
 from etl.app import App
 from etl.commands.running import carry_out, chosen, portal_option, sharded, show_options
-from etl.errors import UsageFault
+from etl.errors import OK, UsageFault
 from etl.guards import Allowed
 
 
@@ -33,10 +33,15 @@ def command(
     if portals and shard:
         raise UsageFault("--portal and --shard both choose portals; give one of them")
     mine = chosen(app.settings(), portals)
+    if shard:
+        mine = sharded(mine, shard, app.environ)
+        if not mine:
+            app.echo(f"shard {shard} has no portal: nothing to do")
+            return OK
     report = carry_out(
         app,
         "run",
-        portals=sharded(mine, shard, app.environ) if shard else mine,
+        portals=mine,
         dry_run=dry_run,
         with_profiles=not portals and not shard,
         allowed=Allowed(allow_deletes, allow_updates),
