@@ -78,7 +78,7 @@ def _unlike(plan: EntityPlan, actual: pd.DataFrame, skipped: set[str], shapes: S
 def _undead(org: Org, plan: EntityPlan, skipped: set[str], park: Park) -> pd.DataFrame:
     """Return the rows that were deleted but are still there, by record id."""
     deleted = to_pandas(plan.deletes.read().select(["Id", plan.entity.key]))
-    deleted = deleted[~deleted[plan.entity.key].isin(skipped)]
+    deleted = deleted[~deleted["Id"].isin(skipped)]  # a refused delete is told by its record id
     read_keys(org, plan.entity, deleted["Id"].tolist(), park, by="Id")
     return _lines(
         plan.entity, to_pandas(park.read())[plan.entity.key], "STILL_THERE", "deleted, but there when read back"
