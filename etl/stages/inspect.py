@@ -44,9 +44,12 @@ def _salesforce(job: Job) -> Iterator[Finding]:
         return
     kind = "a sandbox" if org.is_sandbox else "a production org"
     yield Finding("Salesforce sign-in", f"signed in; the org is the pinned one ({org.org_id}), {kind}")
-    yield from _guarded("Salesforce objects", lambda: _objects(org))
-    yield from _guarded("Salesforce quotas", lambda: _quotas(org))
-    yield from _guarded("Salesforce run log", lambda: _run_log(org))
+    try:
+        yield from _guarded("Salesforce objects", lambda: _objects(org))
+        yield from _guarded("Salesforce quotas", lambda: _quotas(org))
+        yield from _guarded("Salesforce run log", lambda: _run_log(org))
+    finally:
+        org.close()
 
 
 def _guarded(what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
