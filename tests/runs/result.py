@@ -63,8 +63,13 @@ class Result:
         path = self.folder / name if self.folder else Path(name)
         if not path.is_file():
             return []
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
+
+    def reasons(self, name: str) -> dict[str, str]:
+        """Return the keys of an object's rows that were to be deleted, with the reason as the run's list gives it."""
+        lines = self.table(f"changes/{name}.csv")
+        return {line["key"]: line["reason"] for line in lines if line["action"] == "delete"}
 
     @property
     def unmatched(self) -> dict[tuple[str, int], str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Self
@@ -132,6 +132,10 @@ class Stage:
     def person(self, record_id: str) -> Row:
         """Return the Contact or User of this id; KeyError without it."""
         return self.row("Contact" if record_id.startswith("003") else "User", record_id)
+
+    def before(self, request: str, happens: Callable[[], object]) -> None:
+        """Let something happen in the org just before the next request to Salesforce that matches (`METHOD path`)."""
+        self.emu.salesforce_faults.add(Fault(match=request, hook=lambda _: happens()))
 
     def uploads(self) -> list[tuple[str, list[dict[str, str]]]]:
         """Return a list that grows with each file uploaded from now on: object, and its lines by header."""

@@ -43,7 +43,9 @@ def test_scores_and_labels(stage: Stage) -> None:
     """A score of 0 is 0 and none is blank, whole or not; every documented status has its label."""
     learner, course = stage.learner(), stage.course()
     scores = {0: 0, None: None, 87: 87, 87.5: 87.5, "66.25": 66.25, 87.456: 87.46, 100: 100}
-    by_score = {stage.enroll(learner, course, status="passed", percentage=given): kept for given, kept in scores.items()}
+    by_score = {
+        stage.enroll(learner, course, status="passed", percentage=given): kept for given, kept in scores.items()
+    }
     by_status = {stage.enroll(learner, course, status=status): label for status, label in LABELS.items()}
     path = stage.path(course)
     on_path = {stage.enroll_path(learner, path, status=status): label for status, label in LABELS.items()}

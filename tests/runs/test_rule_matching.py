@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from runs.result import Result
 from runs.stage import CONTACT_PATHS, CONTACT_ROWS, MEMBERSHIP, USER_ROWS, Stage
@@ -27,7 +29,7 @@ def test_ids_of_15_or_18_characters_find_the_person(stage: Stage) -> None:
     contacts, users = [stage.contact() for _ in range(3)], [stage.user() for _ in range(2)]
     forms = [contacts[0], contacts[1][:15], f" {contacts[2]} "]
     learners = {stage.learner(sf_contact_id=form): one for form, one in zip(forms, contacts, strict=True)}
-    learners |= {stage.learner(sf_user_id=form): one for form, one in zip([users[0][:15], users[1]], users, strict=True)}
+    learners |= {stage.learner(sf_user_id=users[0][:15]): users[0], stage.learner(sf_user_id=users[1]): users[1]}
     result = stage.synced()
     assert matched(stage) == learners
     assert result.report["portals"][0] | {"matched": 5, "unmatched": 0} == result.report["portals"][0]
@@ -38,12 +40,16 @@ def test_ids_of_15_or_18_characters_find_the_person(stage: Stage) -> None:
 @pytest.mark.rule("3.2", "3.9", "3.10")
 def test_flag_decides_between_both_ids(stage: Stage) -> None:
     """With both ids the flag chooses, as number, boolean or text; without a word the learner is left out."""
-    sides = {(0, "n"): "user", (1, "n"): "contact", (False, "b"): "user", (True, "b"): "contact"}
-    sides |= {("1", "t"): "contact", ("0", "t"): "user", (None, ""): ""}
+    sides: list[tuple[Any, str]] = [(0, "user"), (1, "contact"), (False, "user"), (True, "contact")]
+    sides += [("1", "contact"), ("0", "user"), (None, "")]
     expected, undecided, numbers = {}, {}, {"contact": 0, "user": 0, "": 0}
-    for (flag, _), side in sides.items():
+    for flag, side in sides:
         people = {"contact": stage.contact(), "user": stage.user()}
-        fields = {"sf_contact_id": people["contact"], "sf_user_id": people["user"], "is_salesforce_contact": flag}
+        fields: dict[str, Any] = {
+            "sf_contact_id": people["contact"],
+            "sf_user_id": people["user"],
+            "is_salesforce_contact": flag,
+        }
         learner = stage.learner(**fields)
         stage.enroll(learner)
         numbers[side] += 1
@@ -64,7 +70,11 @@ def test_configuration_decides_between_both_ids(stage: Stage, side: str) -> None
     expected = {}
     for flag in (0, 1, None):
         people = {"contact": stage.contact(), "user": stage.user()}
-        fields = {"sf_contact_id": people["contact"], "sf_user_id": people["user"], "is_salesforce_contact": flag}
+        fields: dict[str, Any] = {
+            "sf_contact_id": people["contact"],
+            "sf_user_id": people["user"],
+            "is_salesforce_contact": flag,
+        }
         expected[stage.learner(**fields)] = people[side]
     stage.synced()
     assert matched(stage) == expected

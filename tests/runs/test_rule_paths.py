@@ -19,7 +19,9 @@ def test_done_courses_are_counted(stage: Stage) -> None:
     courses = [stage.course() for _ in range(6)]
     path, empty = stage.path(*courses[:5]), stage.path()
     learner, idle, user = stage.learner(), stage.learner(), stage.learner(sf_user_id=stage.user())
-    for course, status in zip(courses, ("completed", "passed", "failed", "in_progress", "passed", "passed"), strict=True):
+    for course, status in zip(
+        courses, ("completed", "passed", "failed", "in_progress", "passed", "passed"), strict=True
+    ):
         stage.enroll(learner, course, status=status)
     stage.enroll(learner, courses[0], status="passed")
     stage.enroll(learner, courses[2], status="passed", unenrolled=True)

@@ -15,7 +15,7 @@ AWKWARD = (
     '"',
     '""quoted""',
     ",",
-    "Übung für Ängstliche – 研修 🎓",
+    "Übung für Ängstliche: 研修 🎓",
     "e\u0301 is not é",
     "مرحبا",
     "a\tb",

@@ -87,8 +87,8 @@ def test_profiles_follow_from_the_memberships_alone(stage: Stage) -> None:
     """Portals run apart leave profiles alone; `totals` then makes them from the memberships, LearnUpon not asked."""
     contact, user = stage.contact(), stage.user()
     for portal in (stage.academy, stage.partners):
-        for person in ({"sf_contact_id": contact}, {"sf_user_id": user}):
-            learner = stage.learner(portal, last_sign_in_at="2026-03-01T09:00:00Z", **person)
+        for ids in ({"sf_contact_id": contact}, {"sf_user_id": user}):
+            learner = stage.learner(portal, last_sign_in_at="2026-03-01T09:00:00Z", **ids)
             stage.enroll(learner, portal=portal, status="completed")
     for name in ("partners", "academy"):
         assert not {"Contact", "User"} & {entry.object for entry in stage.synced("run", "--portal", name).effects}
