@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One effect on one record.
 
     `at` is seconds since 1970 UTC; `before` is empty for a create, `after` for a delete. Both hold only the
@@ -34,7 +32,7 @@ class Entry:
 
     def as_json(self) -> dict[str, Any]:
         """The entry as a JSON object."""
-        return asdict(self)
+        return self._asdict()
 
 
 class Ledger:
@@ -68,11 +66,10 @@ class Ledger:
         after: dict[str, Any] | None = None,
     ) -> Entry:
         """Append one effect and return it with its number (from 1, never reused)."""
+        at = self._clock()
         with self._lock:
             self._seq += 1
-            entry = Entry(
-                self._seq, self._clock(), source, job_id, object, operation, id, key, before or {}, after or {}
-            )
+            entry = Entry(self._seq, at, source, job_id, object, operation, id, key, before or {}, after or {})
             self._entries.append(entry)
         return entry
 

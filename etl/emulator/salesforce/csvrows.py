@@ -161,4 +161,7 @@ class _Cells:
 
 def quoted(cells: list[str]) -> str:
     """A line of a result file: every value in quotes."""
-    return '"' + '","'.join([cell.replace('"', '""') if '"' in cell else cell for cell in cells]) + '"'
+    line = '"' + '","'.join(cells) + '"'
+    if line.count('"') == 2 * len(cells):
+        return line
+    return '"' + '","'.join([cell.replace('"', '""') for cell in cells]) + '"'

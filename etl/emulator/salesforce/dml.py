@@ -17,6 +17,23 @@ if TYPE_CHECKING:
     from etl.emulator.salesforce.table import Row, Table
 
 
+class _Rules:
+    """What an object declares, looked up once for all records of a writer: tests change it between two writers."""
+
+    def __init__(self, kind: ObjectType, read_only: set[str]) -> None:
+        fields = kind.fields.values()
+        self.required = [one.name for one in fields if one.required]
+        self.unique = [one.name for one in fields if one.unique]
+        self.numbered = [(one.name, one.auto_number) for one in fields if one.auto_number]
+        self.defaults = [(one.name, one.default) for one in fields if not one.auto_number and one.default is not None]
+        self.is_person = "LastName" in kind.fields
+        usable = [one for one in fields if f"{kind.name}.{one.name}" not in read_only]
+        self.open = {
+            "createable": {one.name for one in usable if one.createable} | {"Id"},
+            "updateable": {one.name for one in usable if one.updateable} | {"Id"},
+        }
+
+
 @dataclass
 class Writer:
     """Writes records in the name of one source; `record=False` keeps them out of the ledger.
@@ -31,6 +48,7 @@ class Writer:
     hold: bool = False
     notes: list[dict[str, Any]] = field(default_factory=list)
     undo: list[Callable[[], object]] = field(default_factory=list)
+    known: dict[str, _Rules] = field(default_factory=dict, init=False, repr=False)
 
     def commit(self) -> None:
         """Put what was held into the ledger."""
@@ -52,7 +70,7 @@ class Writer:
         if not kind.createable:
             raise RowError("INSUFFICIENT_ACCESS_OR_READONLY", f"entity type {kind.name} does not support create")
         self._check_writable(kind, given, "createable")
-        missing = [one.name for one in kind.fields.values() if one.required and given.get(one.name) is None]
+        missing = [name for name in self._rules(kind).required if given.get(name) is None]
         if missing:
             raise RowError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
         self._check_unique(table, given, None)
@@ -144,14 +162,14 @@ class Writer:
         made: Row = {"Id": table.next_id(), **self._stamps(), "CreatedDate": self.org.now()}
         made["CreatedById"] = made["LastModifiedById"]
         made |= row
+        rules = self._rules(table.kind)
+        for name, form in rules.numbered:
+            made[name] = form.format(table.made)
         special = {"me": self.org.user_id, "profile": self.org.profile_id}
-        for one in table.kind.fields.values():
-            if one.auto_number:
-                made[one.name] = one.auto_number.format(table.made)
-            elif one.default is not None and one.name not in made:
-                known = isinstance(one.default, str)
-                made[one.name] = special.get(str(one.default), one.default) if known else one.default
-        if "LastName" in table.kind.fields:
+        for name, default in rules.defaults:
+            if name not in made:
+                made[name] = special.get(default, default) if isinstance(default, str) else default
+        if rules.is_person:
             made["Name"] = _person_name(made)
         return made
 
@@ -163,15 +181,16 @@ class Writer:
         now = self.org.now()
         return {"LastModifiedDate": now, "LastModifiedById": self.org.user_id, "SystemModstamp": now}
 
+    def _rules(self, kind: ObjectType) -> _Rules:
+        found = self.known.get(kind.name)
+        if found is None:
+            found = self.known[kind.name] = _Rules(kind, self.org.read_only_fields)
+        return found
+
     def _check_writable(self, kind: ObjectType, given: dict[str, Any], right: str) -> None:
-        read_only = self.org.read_only_fields
-        closed = [
-            name
-            for name in given
-            if name != "Id"
-            and (not getattr(kind.fields[name], right) or (read_only and f"{kind.name}.{name}" in read_only))
-        ]
-        if closed:
+        allowed = self._rules(kind).open[right]
+        if not given.keys() <= allowed:
+            closed = [name for name in given if name not in allowed]
             raise RowError(
                 "INVALID_FIELD_FOR_INSERT_UPDATE",
                 f"Unable to create/update fields: {', '.join(closed)}. Please check the security settings of this "
@@ -180,8 +199,9 @@ class Writer:
             )
 
     def _check_unique(self, table: Table, given: dict[str, Any], own_id: str | None) -> None:
-        for name, value in given.items():
-            if value is None or not table.kind.fields[name].unique:
+        for name in self._rules(table.kind).unique:
+            value = given.get(name)
+            if value is None:
                 continue
             others = [one for one in table.find(name, value) if one != own_id]
             if others:
@@ -193,20 +213,20 @@ class Writer:
             one.check(kind.name, operation, row)
 
     def _note(self, kind: ObjectType, operation: str, row: Row, before: dict[str, Any], after: dict[str, Any]) -> None:
-        note = {
-            "source": self.source,
-            "job_id": self.job_id,
-            "object": kind.name,
-            "operation": operation,
-            "id": row["Id"],
-            "key": row.get("LU_Key__c"),
-            "before": before,
-            "after": after,
-        }
-        if self.hold:
-            self.notes.append(note)
-        else:
-            self.org.ledger.add(**note)
+        add = self._hold_note if self.hold else self.org.ledger.add
+        add(
+            source=self.source,
+            job_id=self.job_id,
+            object=kind.name,
+            operation=operation,
+            id=row["Id"],
+            key=row.get("LU_Key__c"),
+            before=before,
+            after=after,
+        )
+
+    def _hold_note(self, **note: Any) -> None:
+        self.notes.append(note)
 
 
 def _person_name(row: Row) -> str:

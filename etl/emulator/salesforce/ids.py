@@ -6,6 +6,7 @@ from functools import lru_cache
 
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_UPPER = str.maketrans(_BASE62, "0" * 10 + "1" * 26 + "0" * 26)
 
 
 def to18(id15: str) -> str:
@@ -15,7 +16,7 @@ def to18(id15: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def _sign(part: str) -> str:
-    return _SUFFIX[sum(1 << place for place, char in enumerate(part) if "A" <= char <= "Z")]
+    return _SUFFIX[int(part.translate(_UPPER)[::-1], 2)]
 
 
 def normal(text: str) -> str | None:

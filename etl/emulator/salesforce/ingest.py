@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from etl.emulator.salesforce.csvrows import CsvError, Rows, parse, quoted
@@ -136,12 +137,10 @@ class IngestJob(Job):
         place = self._plan.key_place if self._plan.key_place >= 0 else self._plan.id_place
         if place < 0:
             return set()
-        seen: set[str] = set()
-        twice: set[str] = set()
-        for cells in self._rows.records[start:end]:
-            key = self._key(cells[place])
-            (twice if key in seen else seen).add(key)
-        return twice - {""}
+        keys = [self._key(cells[place]) for cells in self._rows.records[start:end]]
+        if len(set(keys)) == len(keys):
+            return set()
+        return {key for key, times in Counter(keys).items() if times > 1} - {""}
 
     def _key(self, cell: str) -> str:
         if self._plan.key_place < 0:

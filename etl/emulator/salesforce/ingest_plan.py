@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etl.emulator.salesforce import values
 from etl.emulator.salesforce.csvrows import CsvError
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 NULL = "#N/A"
 
 
-@dataclass(frozen=True)
-class Column:
+_KEPT = 4_096
+"""Cells a column remembers with their values: states, names and small numbers come again and again."""
+
+
+class Column(NamedTuple):
     """A column: its place, the field it sets, what a null writes, and the reader of its cells."""
 
     place: int
@@ -41,10 +45,10 @@ class Plan:
     def values(self, cells: list[str]) -> dict[str, Any]:
         """Stored values of a record: an empty cell is ignored, #N/A is null; RowError for a bad cell."""
         made = {}
-        for column in self.columns:
-            cell = cells[column.place]
+        for place, name, empty, read in self.columns:
+            cell = cells[place]
             if cell:
-                made[column.name] = column.empty if cell == NULL else column.read(cell)
+                made[name] = empty if cell == NULL else read(cell)
         return made
 
 
@@ -72,7 +76,10 @@ def _column(org: SalesforceOrg, table: Table, place: int, name: str) -> Column:
     field = table.kind.field(name)
     if field is None:
         raise CsvError(f"InvalidBatch : Field name not found : {name}")
-    return Column(place, field.name, False if field.type == "boolean" else None, cell_reader(org, field))
+    read = cell_reader(org, field)
+    if field.type != "reference":  # what a reference means depends on the records
+        read = lru_cache(_KEPT)(read)
+    return Column(place, field.name, False if field.type == "boolean" else None, read)
 
 
 def _parent_column(org: SalesforceOrg, table: Table, place: int, name: str) -> Column:
