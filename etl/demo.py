@@ -17,6 +17,8 @@ from etl.state.rundir import runs_folder
 
 _RATE = 60_000
 """Requests a minute the emulated portals allow: the story should not wait."""
+_MIN_ROWS = 1000
+"""Rows from which on the guards count in percent: in a small invented portal one night is more than a few percent."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def _config(emulators: Emulators, folder: Path, out: Path) -> Path:
         emulators.describe(), namespace="", requests_per_minute=_RATE, state_dir=os.fspath(out.absolute())
     )
     path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(f"{text}guards: {{min_rows: {_MIN_ROWS}}}\n", encoding="utf-8")
     return path
 
 

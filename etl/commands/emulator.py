@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
 import click
 
 from etl.emulator.serve import serve
+from etl.errors import UsageFault
 
 _PORT = click.IntRange(0, 65535)
 
@@ -20,4 +23,10 @@ def command(learners: int, seed: int, port_learnupon: int, port_salesforce: int)
     Once both answer, one JSON line on standard output says where they are, with which credentials, and where a
     configuration file is that works as it is. Nothing but invented people is in them.
     """
-    return serve(learners=learners, seed=seed, port_learnupon=port_learnupon, port_salesforce=port_salesforce)
+    try:
+        return serve(learners=learners, seed=seed, port_learnupon=port_learnupon, port_salesforce=port_salesforce)
+    except OSError as error:
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+            raise
+        ports = ", ".join(str(port) for port in (port_learnupon, port_salesforce) if port)
+        raise UsageFault(f"cannot serve on port {ports}: {error.strerror}; give another port, or 0 for any") from error
