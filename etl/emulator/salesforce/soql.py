@@ -13,6 +13,8 @@ from etl.emulator.salesforce.soql_parse import malformed, parse
 from etl.emulator.salesforce.soql_tree import Item, Order, Select
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from etl.emulator.salesforce.org import SalesforceOrg
     from etl.emulator.salesforce.table import Row
 
@@ -80,7 +82,7 @@ class _Run:
         columns = self.columns()
         kind = self.names.table.kind.name
         tested = self.prepare()
-        found = self.names.table.everything(deleted=self.deleted)
+        found = self._looked_at()
         rows = list(found) if tested is None else [row for row in found if tested(row)]
         items = self.query.items
         if len(items) == 1 and items[0].function == "COUNT" and not items[0].path:
@@ -89,6 +91,14 @@ class _Run:
         if aggregate:
             rows = self._grouped(columns, rows)
         return Result(kind, columns, self._cut(self._ordered(rows, aggregate=aggregate)), aggregate)
+
+    def _looked_at(self) -> Iterable[Row]:
+        """The records that may match: all, unless an index says where to look."""
+        if self.query.where is not None and not self.deleted:
+            found = soql_where.indexed(self.names, self.query.where)
+            if found is not None:
+                return found
+        return self.names.table.everything(deleted=self.deleted)
 
     def prepare(self) -> Any:
         """The condition as a function, None without one; names in ORDER BY are looked up as well."""

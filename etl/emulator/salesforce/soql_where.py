@@ -43,6 +43,25 @@ def test(names: Names, condition: Condition, run: Callable[[Select], set[Any]]) 
     return _joined(condition, parts)
 
 
+def indexed(names: Names, condition: Condition) -> list[Row] | None:
+    """Live records that the index of an id or external id gives: every match is among them; None without an index."""
+    if isinstance(condition, Junction):
+        parts = condition.parts if condition.op == "AND" else []
+        return next((found for part in parts if (found := indexed(names, part)) is not None), None)
+    path, table = names.path(condition.path), names.table
+    if condition.op not in ("IN", "=") or condition.sub is not None or path.parents:
+        return None
+    if any(one.kind != "string" for one in condition.values):
+        return None
+    if path.field.type == "id":
+        wanted = dict.fromkeys(_value(path, one) for one in condition.values)
+        return [table.rows[one] for one in wanted if one in table.rows]
+    if path.field.external_id:
+        wanted = dict.fromkeys(_fold(path, _value(path, one)) for one in condition.values)
+        return [table.rows[one] for value in wanted for one in table.find(path.field.name, value)]
+    return None
+
+
 def _joined(condition: Junction, parts: list[Callable[[Row], bool]]) -> Callable[[Row], bool]:
     first = parts[0]
     if condition.op == "NOT":
