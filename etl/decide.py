@@ -40,14 +40,16 @@ def latest(listing: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates("code", keep="last").sort_index()
 
 
-def with_people(listing: pd.DataFrame, learners: pd.DataFrame) -> pd.DataFrame:
-    """Return a listing with each row's side and person_id (null for a learner who is unmatched or not listed)."""
-    place = pd.Index(learners["learner"]).get_indexer(pd.Index(listing["learner"]))
-    people = learners[["side", "person_id"]].take(np.where(place < 0, 0, place)) if len(learners) else None
+def with_people(listing: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    """Return a listing with each row's side and person_id (null for a learner who is unmatched or not listed).
+
+    `people` holds these two, indexed by learner.
+    """
+    place = people.index.get_indexer(pd.Index(listing["learner"]))
     rows = listing.copy(deep=False)
     for column in ("side", "person_id"):
-        values = people[column].array if people is not None else pd.array([pd.NA] * len(rows), dtype="string[pyarrow]")
-        rows[column] = pd.Series(values, index=rows.index).mask(place < 0)
+        values = people[column].array.take(place, allow_fill=True)
+        rows[column] = pd.Series(values, index=rows.index, dtype="string[pyarrow]")
     return rows
 
 
@@ -66,6 +68,11 @@ def owners(existing: pd.DataFrame) -> pd.Series:
     return owner
 
 
+def _are_in(codes: pd.Series, index: pd.Index) -> pd.Series:
+    """Return which codes are in an index, whose hash table is made once and not for each partition."""
+    return pd.Series(index.get_indexer(pd.Index(codes)) >= 0, index=codes.index)
+
+
 def questions(listed: pd.Index, existing: pd.DataFrame, unmatched: pd.Index) -> pd.Series:
     """Return the codes to ask LearnUpon about: rows it does not list, not flagged yet, of learners not left alone.
 
@@ -73,7 +80,7 @@ def questions(listed: pd.Index, existing: pd.DataFrame, unmatched: pd.Index) -> 
     """
     missing = ~existing["code"].isin(listed) & (existing["code"] != keys.UNREADABLE)
     flagged = existing[REMOVED].fillna(value=False).astype(bool)
-    left = owners(existing).isin(unmatched)
+    left = _are_in(owners(existing), unmatched)
     return existing.loc[missing & ~flagged & ~left, "code"].drop_duplicates().sort_values()
 
 
@@ -112,7 +119,7 @@ def fate(
     flagged = existing[REMOVED].fillna(value=False).astype(bool)
     done = existing["Status__c"].str.strip().str.lower().isin(finished).astype(bool)
     is_gone = existing["code"].isin(gone)
-    left = (listed & ~owner_matched) | (~listed & ~unreadable & owners(existing).isin(unmatched))
+    left = (listed & ~owner_matched) | (~listed & ~unreadable & _are_in(owners(existing), unmatched))
     absent = ~listed & ~left & ~unreadable
     kept = absent & (flagged | (is_gone & done))
     proof = pd.Series(pd.NA, index=existing.index, dtype=pd.StringDtype("pyarrow"))
@@ -122,7 +129,7 @@ def fate(
     return Fate(kept, left, unreadable | (absent & ~kept & proof.isna()), proof)
 
 
-def keep(existing: pd.DataFrame, learners: pd.DataFrame) -> pd.DataFrame:
+def keep(existing: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
     """Return kept rows as they should be: as they are, flagged, pointing at where their learner is matched now.
 
     `existing` carries `side` and `person_id` as Salesforce has them; a learner who is matched elsewhere takes the row
@@ -130,7 +137,7 @@ def keep(existing: pd.DataFrame, learners: pd.DataFrame) -> pd.DataFrame:
     """
     rows = existing.copy(deep=False)
     rows["learner"] = owners(existing)
-    now = with_people(rows[["learner"]], learners)
+    now = with_people(rows[["learner"]], people)
     moved = now["side"].notna()
     rows["stays"] = ~moved | (now["side"] == rows["side"]).fillna(value=False)
     rows["side"] = rows["side"].mask(moved, now["side"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -30,7 +31,7 @@ def build(inputs: Inputs, folder: Path, warnings: list[str]) -> Plan:
     counted = _enter_rows(book, inputs, "enrollment", progress)
     counted_paths = _enter_rows(book, inputs, "path", progress)
     in_scope = counted.in_scope.union(counted_paths.in_scope)
-    members = _enter_members(book, inputs, counted.totals, in_scope)
+    members = _enter_members(book, inputs, counted.tally.totals(), in_scope)
     if inputs.with_profiles:
         _enter_profiles(book, inputs, members, in_scope)
     return book.close(ENTITIES if inputs.with_profiles else CUSTOM, warnings)
@@ -47,17 +48,20 @@ class _Progress:
     def watch(self, listing: pd.DataFrame) -> None:
         self._done.append(paths.done_slots(listing, self.slots, self._statuses))
 
+    @cached_property
+    def _progress(self) -> pd.DataFrame:
+        return paths.progress(pd.concat(self._done, ignore_index=True))
+
     def rows(self, listing: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
-        done = paths.progress(pd.concat(self._done, ignore_index=True))
         sizes = paths.sizes(self.slots)
-        return rows.path_rows(listing, inputs.portal_ids, inputs.rules.status_labels, sizes, done)
+        return rows.path_rows(listing, inputs.portal_ids, inputs.rules.status_labels, sizes, self._progress)
 
 
 class _Counted:
     """Totals by learner, and the learners with rows in scope."""
 
     def __init__(self) -> None:
-        self.totals = totals.count_statuses(pd.DataFrame({"learner": [], "unenrolled": [], "status": []}))
+        self.tally = totals.Tally()
         self.in_scope = pd.Index([], dtype="int64")
 
 
@@ -87,15 +91,16 @@ def _enter_rows(book: Book, inputs: Inputs, row: Row, progress: _Progress) -> _C
     for whole_listing, whole_existing in partitions(inputs, row):
         if not len(whole_listing) and not len(whole_existing):
             continue
-        listing, existing = decide.with_people(whole_listing, inputs.learners), whole_existing
+        listing, existing = decide.with_people(whole_listing, inputs.people), whole_existing
         if row == "enrollment":
-            counted.totals = totals.add(counted.totals, totals.count_statuses(listing))
+            counted.tally.add(listing)
             progress.watch(listing)
         if inputs.scope:
             listing = listing[inputs.scope.covers(listing)]
             existing = existing[existing["code"].isin(listing["code"])]
         wanted = decide.is_wanted(listing, tuple(inputs.rules.finished_statuses))
-        counted.in_scope = counted.in_scope.union(pd.Index(listing.loc[wanted, "learner"]))
+        if inputs.scope:
+            counted.in_scope = counted.in_scope.union(pd.Index(listing.loc[wanted, "learner"]))
         _note_listing(book, inputs, listing)
         _enter_partition(book, inputs, row, progress, (listing, wanted, existing))
     return counted
@@ -104,9 +109,8 @@ def _enter_rows(book: Book, inputs: Inputs, row: Row, progress: _Progress) -> _C
 def _note_listing(book: Book, inputs: Inputs, listing: pd.DataFrame) -> None:
     unknown = ~listing["status"].isin(rows.STATUSES) & ~listing["status"].isin(list(inputs.rules.status_labels))
     book.notes[UNKNOWN_STATUS] += int(unknown.sum())
-    unmatched_or_absent = listing["side"].isna()
-    listed = listing["learner"].isin(inputs.learners["learner"])
-    book.notes[UNLISTED] += int((unmatched_or_absent & ~listed).sum())
+    unmatched_or_absent = listing.loc[listing["side"].isna(), "learner"]
+    book.notes[UNLISTED] += int((inputs.people.index.get_indexer(pd.Index(unmatched_or_absent)) < 0).sum())
 
 
 def _enter_partition(
@@ -126,7 +130,7 @@ def _enter_partition(
         desired = progress.rows(mine, inputs)
     else:
         desired = rows.enrollment_rows(mine, inputs.portal_ids, inputs.rules.status_labels)
-    kept = decide.keep(existing[fate.kept], inputs.learners)
+    kept = decide.keep(existing[fate.kept], inputs.people)
     proof = fate.proof.mask(fate.kept & ~_stands(existing, kept), "moved")
     stays, proof = (fate.left, proof) if not inputs.scope else (fate.left | proof.notna(), _no_proof(existing))
     fitted = {entity: book.fit(entity, _of_side(desired, kept, entity)) for entity in SIDES[row]}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -95,7 +96,12 @@ class Inputs:
         """Return the portals' ids in the order of their places."""
         return tuple(self.portals)
 
-    @property
+    @cached_property
+    def people(self) -> pd.DataFrame:
+        """Return side and person_id of every listed learner, indexed by learner: one index for all partitions."""
+        return self.learners.set_index("learner")[["side", "person_id"]]
+
+    @cached_property
     def unmatched(self) -> pd.Index[int]:
         """Return the learners who are listed but matched to nobody."""
         return pd.Index(self.learners.loc[self.learners["side"].isna(), "learner"].to_numpy(dtype="int64"))

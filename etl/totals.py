@@ -12,6 +12,8 @@ from etl.schema import COUNTS
 
 LAST_ACCESS = "LU_Last_Accessed_At__c"
 LU_USER = "LU_User_ID__c"
+_FEWEST_WAITING = 100_000
+"""Rows of totals that wait before they are added up: adding touches every learner of all portals."""
 
 
 def count_statuses(listing: pd.DataFrame) -> pd.DataFrame:
@@ -28,9 +30,26 @@ def count_statuses(listing: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(totals, index=pd.Index(learners, name="learner", dtype="int64"), dtype="int64")
 
 
-def add(some: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
-    """Return the totals of two parts of the enrollments together."""
-    return pd.concat([some, more]).groupby(level=0).sum()
+class Tally:
+    """The totals of learners over many parts of the enrollments, added up now and then and not for every part."""
+
+    def __init__(self) -> None:
+        """Begin with no learner counted."""
+        self._sum = count_statuses(pd.DataFrame({"learner": [], "unenrolled": [], "status": []}))
+        self._waiting: list[pd.DataFrame] = []
+
+    def add(self, listing: pd.DataFrame) -> None:
+        """Count the rows of one part."""
+        self._waiting.append(count_statuses(listing))
+        if sum(map(len, self._waiting)) > max(_FEWEST_WAITING, len(self._sum)):
+            self.totals()
+
+    def totals(self) -> pd.DataFrame:
+        """Return the totals of all parts so far, as `count_statuses` does."""
+        if self._waiting:
+            self._sum = pd.concat([self._sum, *self._waiting]).groupby(level=0).sum()
+            self._waiting = []
+        return self._sum
 
 
 def profiles(memberships: pd.DataFrame, person: str) -> pd.DataFrame:

@@ -120,8 +120,8 @@ def test_one_side_of_a_kept_row_remains() -> None:
     """A row kept on both sides goes where its learner is now, as the row that stands there already."""
     held = pd.concat([_held(Status__c="Passed"), _held(Status__c="Failed", object_side="User")], ignore_index=True)
     held = held.assign(side=held["object_side"], person_id=pd.array([contact(1), None], dtype="string[pyarrow]"))
-    now = pd.DataFrame({"learner": [5], "side": ["Contact"], "person_id": [contact(2)]}).astype("object")
-    kept = decide.keep(held, now.astype({"learner": "int64", "side": "string", "person_id": "string"}))
+    people = pd.DataFrame({"side": ["Contact"], "person_id": [contact(2)]}, index=[5], dtype="string[pyarrow]")
+    kept = decide.keep(held, people)
     assert kept[["Status__c", "side", "person_id"]].to_numpy().tolist() == [["Passed", "Contact", contact(2)]]
     assert kept["Removed_In_LearnUpon__c"].all()
 

@@ -33,10 +33,17 @@ def test_a_learner_whose_rows_are_all_unenrolled_is_not_counted() -> None:
 
 
 def test_parts_add_up_to_the_whole() -> None:
-    """Counting two parts and adding is counting all."""
-    some, more = _listing((1, "passed", False), (2, "failed", False)), _listing((1, "failed", False))
-    together = totals.add(totals.count_statuses(some), totals.count_statuses(more))
-    assert together.equals(totals.count_statuses(pd.concat([some, more])))
+    """Counting part by part is counting all, however often it is asked in between."""
+    parts = [_listing((1, "passed", False), (2, "failed", False)), _listing((1, "failed", False)), _listing()]
+    tally, asked = totals.Tally(), totals.Tally()
+    for part in parts:
+        tally.add(part)
+        asked.add(part)
+        asked.totals()
+    whole = totals.count_statuses(pd.concat(parts))
+    assert tally.totals().equals(whole)
+    assert asked.totals().equals(whole)
+    assert totals.Tally().totals().empty
 
 
 def _members(*rows: dict[str, Any]) -> pd.DataFrame:
