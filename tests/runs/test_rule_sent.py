@@ -53,6 +53,30 @@ def test_only_columns_that_differ_are_sent(stage: Stage) -> None:
     assert {name: len(lines) for name, lines in uploads} == {CONTACT_ROWS: 1, MEMBERSHIP: 1, "Contact": 1}
 
 
+@pytest.mark.rule("3.50", "3.23", "3.52")
+def test_rows_of_one_file_send_their_own_columns(stage: Stage) -> None:
+    """Rows that differ in different columns share a file, yet each sends its own columns only; a new row sends all."""
+    learner, course = stage.learner(), stage.course()
+    first, second, third = (stage.enroll(learner, course, status="passed", percentage=80) for _ in range(3))
+    stage.synced()
+    stage.academy.change_enrollment(first, status="failed")
+    stage.academy.change_enrollment(second, percentage=None)
+    stage.academy.change_enrollment(third, course_name="Renamed")
+    fresh = stage.enroll(learner, course, status="not_started")
+    uploads = stage.uploads()
+    result = stage.synced()
+    keys = [f"12345:enrollment:{number}" for number in (first, second, third, fresh)]
+    sent = result.sent(CONTACT_ROWS)
+    assert [sent[key] for key in keys[:3]] == [
+        {"LU_Key__c": keys[0], "Status__c": "Failed"},
+        {"LU_Key__c": keys[1], "Score__c": None},
+        {"LU_Key__c": keys[2], "Course_Name__c": "Renamed"},
+    ]
+    assert (sent[keys[3]]["Status__c"], sent[keys[3]]["Course_Id__c"]) == ("Not Started", course)
+    assert [name for name, _ in uploads].count(CONTACT_ROWS) == 1
+    stage.settled()
+
+
 @pytest.mark.rule("3.50", "3.23")
 def test_what_a_person_changed_is_put_back_alone(stage: Stage) -> None:
     """A field somebody edited in Salesforce is put back, that one only; fields that are not ours are left."""
