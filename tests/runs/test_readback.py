@@ -1,0 +1,57 @@
+"""Reading back what was written: a row that is missing, changed or still there is told, whatever the job said."""
+
+from __future__ import annotations
+
+from runs.small_world import furnish
+from runs.stage import CONTACT_ROWS, Stage
+
+_ASKED = rf"^GET .*/query.*FROM.{CONTACT_ROWS}"
+
+
+def _told(stage: Stage, *arguments: str) -> dict[str, str]:
+    """Run, and return the keys in refused.csv with their codes; such a run ends with 1."""
+    result = stage.run("run", *arguments)
+    lines = [line for line in result.table("refused.csv") if line["operation"] == "read back"]
+    assert (result.code, {line["object"] for line in lines}) == (1, {CONTACT_ROWS})
+    return {line["key"]: line["code"] for line in lines}
+
+
+def test_rows_missing_or_changed_when_read_back_are_told(stage: Stage) -> None:
+    """Of rows created, one that is gone is NOT_FOUND, one with another value OTHER_VALUE, and no other is named."""
+    world = furnish(stage)
+    lost, other = (stage.enroll(world.learners[1], world.second_course) for _ in range(2))
+
+    def meddle() -> None:
+        rows = stage.rows(CONTACT_ROWS)
+        stage.org.delete(CONTACT_ROWS, rows[f"12345:enrollment:{lost}"]["Id"], record=False)
+        stage.org.update(CONTACT_ROWS, rows[f"12345:enrollment:{other}"]["Id"], {"Score__c": 1}, record=False)
+
+    stage.before(_ASKED, meddle)
+    assert _told(stage) == {f"12345:enrollment:{lost}": "NOT_FOUND", f"12345:enrollment:{other}": "OTHER_VALUE"}
+    stage.synced()
+
+
+def test_a_changed_row_is_compared_in_all_its_columns(stage: Stage) -> None:
+    """An updated row is OTHER_VALUE when a column that was not sent differs, and the updated row beside it is not."""
+    world = furnish(stage)
+    both = [stage.enroll(world.learners[1], world.second_course) for _ in range(2)]
+    stage.synced()
+    for one in both:
+        stage.academy.change_enrollment(one, status="in_progress")
+    key = f"12345:enrollment:{both[0]}"
+    found = stage.row(CONTACT_ROWS, key)["Id"]
+    stage.before(_ASKED, lambda: stage.org.update(CONTACT_ROWS, found, {"Course_Name__c": "Other"}, record=False))
+    assert _told(stage) == {key: "OTHER_VALUE"}
+
+
+def test_a_deleted_row_that_came_back_is_told(stage: Stage) -> None:
+    """A row that is there again when read back after its delete is STILL_THERE."""
+    world = furnish(stage)
+    row = stage.enroll(world.learners[1], world.second_course)
+    stage.synced()
+    key = f"12345:enrollment:{row}"
+    found = stage.row(CONTACT_ROWS, key)["Id"]
+    stage.academy.remove_enrollment(row)
+    stage.configure(guards={"max_delete_percent": 100})
+    stage.before(_ASKED, lambda: stage.org.undelete(CONTACT_ROWS, found))
+    assert _told(stage) == {key: "STILL_THERE"}
