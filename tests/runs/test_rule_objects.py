@@ -206,7 +206,6 @@ def test_the_run_object_is_optional(stage: Stage) -> None:
 
 
 @pytest.mark.rule("2.19")
-@pytest.mark.xfail(strict=True, reason="the run log and lease of section 2 are not built yet")
 def test_a_run_leaves_its_record(stage: Stage) -> None:
     """A run leaves a record with its id, command, times, outcome, exit code and rows."""
     furnish(stage)
