@@ -185,7 +185,7 @@ class Reading:
         users = self.frame("users", frames.USERS, ["user_id"])
         courses = self.frame("courses", frames.COURSES, ["course_id"])
         paths = self.frame("paths", frames.PATHS, ["path_id"])
-        on_paths = self.frame("path_courses", frames.PATH_COURSES, ["path_id", "course_id"])
+        on_paths = _with_sources(self.frame("path_courses", frames.PATH_COURSES, ["path_id", "course_id"]), courses)
         _log.info(
             "portal %s: %d learners, %d courses, %d enrollments, %d paths, %d path enrollments in %d pages",
             portal.name,
@@ -212,6 +212,13 @@ class Reading:
             expected = max(1, -(-self.enrolled.get(course, 0) // PAGE_ROWS))
             jobs.append((expected, partial(self.enrollments_by, "course_id", course, expected)))
         return jobs
+
+
+def _with_sources(on_paths: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
+    # What a path says of its courses is undocumented and may be no more than an id; the courses' listing has the rest.
+    listed = courses.set_index("course_id")["course_source_id"]
+    sources = on_paths["course_source_id"].fillna(on_paths["course_id"].map(listed)).astype("Int64")
+    return on_paths.assign(course_source_id=sources)
 
 
 def read_portal(client: LearnUpon, folder: Path, *, progress: Progress = silent) -> PortalRead:
