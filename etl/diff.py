@@ -51,7 +51,8 @@ def diff(
     changed = _changed(normalise(both, shapes), normalise(same, shapes), list(columns or shapes), len(both))
     differs = changed != 0
     updates = both[differs].assign(Id=same.loc[differs, "Id"].array, changed=changed[differs])
-    missing = ~held.isin(wanted)
+    missing = np.ones(len(existing), dtype=bool)
+    missing[place[~is_new]] = False
     return Changes(desired[is_new], updates, same[differs], existing[missing], int((~differs).sum()))
 
 
