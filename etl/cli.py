@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "check": "Check configuration, access, objects, fields and quotas; writes nothing.",
     "plan": "Show what a run would change; writes nothing.",
     "run": "Make Salesforce agree with LearnUpon.",
+    "apply": "Apply exactly a saved plan.",
     "backfill": "Bring in history for a chosen scope; never deletes.",
     "totals": "Sum up the profiles of Contacts and Users after portals were run apart.",
     "runs": "List earlier runs, or show one in full.",

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etl.config.models import GuardSettings
+
+SHRINK = "max_source_shrink_percent"
+QUESTIONS = "max_confirmations"
+"""The guards on the source; the others follow from the plan's counts."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def source_shrink(held: Mapping[str, tuple[int, int]], limits: GuardSettings) ->
     """Read the guard on a listing that lost rows: `held` maps a place to (rows held, rows of them not listed)."""
     worst = _worst(((where, missing, rows) for where, (rows, missing) in held.items()), limits.min_rows)
     limit = limits.max_source_shrink_percent
-    return Reading("max_source_shrink_percent", worst[1], limit, worst[1] > limit, where=worst[0])
+    return Reading(SHRINK, worst[1], limit, worst[1] > limit, where=worst[0])
 
 
 def _worst(parts: Iterable[tuple[str, int, int]], min_rows: int) -> tuple[str, float]:
@@ -70,6 +74,13 @@ def writes(loads: Mapping[str, Load], limits: GuardSettings, allowed: Allowed) -
         _reading("max_delete_percent", deleted[1], limits.max_delete_percent, deleted[0], lifted=lift_deletes),
         _reading("max_update_percent", updated[1], limits.max_update_percent, updated[0], lifted=lift_updates),
     ]
+
+
+def again(readings: Iterable[Reading], limits: GuardSettings) -> list[Reading]:
+    """Read the guards on the source anew that were read when a plan was made, against the limits of now."""
+    current = {SHRINK: limits.max_source_shrink_percent, QUESTIONS: limits.max_confirmations}
+    mine = [(one, current[one.name]) for one in readings if one.name in current]
+    return [replace(one, limit=limit, tripped=one.name == SHRINK and one.value > limit) for one, limit in mine]
 
 
 def _reading(name: str, value: float, limit: float, where: str, *, lifted: bool) -> Reading:

@@ -61,6 +61,19 @@ class Park:
                 self._flush()
             return list(self._files)
 
+    def load(self) -> None:
+        """Take over the files that lie in the folder, as an earlier park saved them.
+
+        Raises ValueError when one is no arrow file or has other columns than the park's.
+        """
+        for path in sorted(self.folder.glob("*.arrow")):
+            with _disk(path), pa.memory_map(str(path)) as source:
+                file = pa.ipc.open_file(source)
+                if not file.schema.equals(self.schema):
+                    raise ValueError(f"{path.name} of {self.folder.name} has other columns than are expected")
+                self.rows += sum(file.get_batch(number).num_rows for number in range(file.num_record_batches))
+            self._files.append(path)
+
     def batches(self) -> Iterator[pa.Table]:
         """Give the rows file by file, in no promised order."""
         for path in list(self._files):

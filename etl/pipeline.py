@@ -7,21 +7,25 @@ ends in the same place. Nothing is written before both reads are complete and ve
 from __future__ import annotations
 
 from concurrent.futures import Future
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from etl import planning
+from etl import guards, planning
 from etl.errors import OK, ROWS_REFUSED
 from etl.normalise import Shapes
 from etl.salesforce.load import Load
 from etl.salesforce.org import Org
 from etl.schema import MEMBERSHIP
-from etl.stages import account, people, quota, target
+from etl.stages import account, people, quota, saved, target
 from etl.stages.extract import Portals
 from etl.stages.job import Job
 from etl.stages.judge import guard, judge
 from etl.stages.readback import read_back
 from etl.stages.threads import first_failure, threads
+from etl.stages.unchanged import stop_if_changed
 from etl.state import RunDir, sync_files
+from etl.state.saved import SavedPlan
 
 
 def run(job: Job, folder: RunDir, record: account.Record) -> int:
@@ -82,6 +86,36 @@ def totals(job: Job, folder: RunDir, record: account.Record) -> int:
         return OK
     account.stop_if_tripped(plan)
     record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+    return _write(job, org, folder, record, shapes)
+
+
+def plan_into(job: Job, folder: RunDir, record: account.Record, *, out: Path) -> int:
+    """Plan as `run` does, write nothing to Salesforce, and save the plan in the folder `out`, which must be new."""
+    code = run(job, folder, record)
+    saved.keep(job, record, out)
+    return code
+
+
+def apply(job: Job, folder: RunDir, record: account.Record, *, plan_in: Path, max_age: timedelta) -> int:
+    """Apply exactly the plan that was saved in a folder; LearnUpon is not asked. Returns and raises as `run` does.
+
+    Raises GuardTripped for a plan that is older than `max_age`, not as it was saved, applied already, or whose rows
+    are no longer as it found them; WrongTarget for one of another org.
+    """
+    chosen = SavedPlan(plan_in)
+    saved.accept(job, chosen, max_age)
+    plan = chosen.take(folder.folder("plan"))
+    org = target.connect(job)
+    record.follow(org)
+    shapes = target.shapes_of(org)
+    allowances = quota.check_reading(org)
+    record.note(target.end_earlier_jobs(org, job))
+    plan.guards = guard(job, plan, guards.again(chosen.guards, job.settings.guards))
+    record.planned(plan)
+    account.stop_if_tripped(plan)
+    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+    stop_if_changed(org, plan, shapes, job.portal_ids, folder.work / "now")
+    saved.claim(job, folder, chosen)
     return _write(job, org, folder, record, shapes)
 
 

@@ -59,8 +59,12 @@ def load_report(state_dir: Path, run_id: str) -> dict[str, Any]:
 
 def unfinished_journals(state_dir: Path) -> list[Journal]:
     """Return the journals of runs that may have left a job behind in Salesforce, oldest first."""
-    journals = [Journal(folder / JOURNAL) for folder in reversed(_folders(state_dir))]
-    return [journal for journal in journals if journal.is_unfinished]
+    return [journal for journal in journals(state_dir) if journal.is_unfinished]
+
+
+def journals(state_dir: Path) -> list[Journal]:
+    """Return the journals of all runs that left a folder, oldest first; one that was never written to is empty."""
+    return [Journal(folder / JOURNAL) for folder in reversed(_folders(state_dir))]
 
 
 def prune(state_dir: Path, keep_days: int, now: datetime) -> list[str]:
