@@ -51,7 +51,7 @@ def stopped(result: Result, code: int, *words: str) -> None:
     """See that a run ended with `code` without touching Salesforce, left a report, and told what, and what next."""
     told = result.out + result.err
     assert result.code == code, told
-    assert (result.ledger, result.ingest_jobs, result.writing_calls) == ((), [], [])
+    assert (result.effects, result.ingest_jobs, result.writing_calls) == ([], [], [])
     assert result.report["exit_code"] == code
     assert result.report["outcome"] not in {"ok", "bug"}
     assert " ".join(result.report["error"]["message"].split()) in " ".join(result.out.split())
