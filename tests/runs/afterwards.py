@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any
 
 from runs.result import RUN_LOG
-from runs.result import RUN_LOG
 from runs.stage import CONTACT_PATHS, CONTACT_ROWS, MEMBERSHIP, USER_PATHS, USER_ROWS, Stage
 
 OWN = ("LearnUpon_Portal__c", MEMBERSHIP, USER_ROWS, CONTACT_ROWS, USER_PATHS, CONTACT_PATHS)
