@@ -35,6 +35,7 @@ CLAIM = "applied.json"
 CLAIMED = "plan_claimed"
 """Event in the journal of the run that applies a plan, recorded before its first write."""
 FORMAT = 1
+_STAMP = "%Y-%m-%dT%H:%M:%SZ"
 _ROWS = "rows"
 _REJECTED = "rejected.arrow"
 _REJECTED_SCHEMA = pa.schema({"object": pa.string(), "key": pa.string(), "reason": pa.string()})
@@ -99,7 +100,7 @@ def _fill(folder: Path, plan: Plan, facts: Facts) -> None:
     manifest = {
         "format": FORMAT,
         **asdict(facts),
-        "created_at": f"{facts.created_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "created_at": facts.created_at.astimezone(UTC).strftime(_STAMP),
         "portals": [{"name": name, "portal_id": portal_id} for name, portal_id in facts.portals],
         "objects": {
             name: {"counts": asdict(part.counts), "newly_referred": part.newly_referred}
@@ -187,15 +188,18 @@ class SavedPlan:
             raise GuardTripped(f"{self.folder} was saved by another version of this program; {_AGAIN}")
         self.facts = Facts(
             run_id=str(manifest["run_id"]),
-            created_at=datetime.fromisoformat(manifest["created_at"]),
+            created_at=datetime.strptime(manifest["created_at"], _STAMP).replace(tzinfo=UTC),
             org_id=str(manifest["org_id"]),
             namespace=str(manifest["namespace"]),
             portals=tuple((str(one["name"]), int(one["portal_id"])) for one in manifest["portals"]),
             with_profiles=bool(manifest["with_profiles"]),
         )
-        self.counts = {BY_NAME[name].name: Counts(**facts["counts"]) for name, facts in manifest["objects"].items()}
+        self.counts = {
+            BY_NAME[name].name: Counts(**{what: int(rows) for what, rows in facts["counts"].items()})
+            for name, facts in manifest["objects"].items()
+        }
         self._referred = {name: int(facts["newly_referred"]) for name, facts in manifest["objects"].items()}
-        self.guards = [Reading(**line) for line in manifest["guards"]]
+        self.guards = [Reading(**{**line, "value": float(line["value"])}) for line in manifest["guards"]]
         self._warnings = [str(line) for line in manifest["warnings"]]
         self._files = {str(name): str(seen) for name, seen in manifest["files"].items()}
 
@@ -252,7 +256,7 @@ class SavedPlan:
     def claim(self, run_id: str, now: datetime) -> None:
         """Mark the plan as applied, on the disk when this returns; of several runs that try, one succeeds."""
         mark = self.folder / CLAIM
-        facts = {"run_id": run_id, "at": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+        facts = {"run_id": run_id, "at": now.astimezone(UTC).strftime(_STAMP)}
         with disk(mark):
             try:
                 _write(mark, [json.dumps(facts).encode() + b"\n"])

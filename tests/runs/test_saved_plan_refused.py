@@ -61,7 +61,8 @@ SPOILS: dict[str, Callable[[Path], object]] = {
     "the manifest cut": lambda folder: os.truncate(folder / "plan.json", 200),
     "the manifest emptied": lambda folder: os.truncate(folder / "plan.json", 0),
     "the manifest a list": lambda folder: (folder / "plan.json").write_text("[]", encoding="utf-8"),
-    "the age changed": lambda folder: edit(folder, lambda held: held.update(created_at="2099-01-01T00:00:00Z")),
+    "a word changed": lambda folder: edit(folder, lambda held: held["warnings"].append("all is well")),
+    "the age forged": lambda folder: edit(folder, lambda held: held.update(created_at="2099-01-01"), forge=True),
     "the counts changed": lambda folder: edit(folder, lambda held: held["objects"][CONTACT_ROWS].update(counts={})),
     "counts forged": lambda folder: edit(
         folder, lambda held: held["objects"][CONTACT_ROWS]["counts"].update(delete=0), forge=True
@@ -133,7 +134,7 @@ def test_an_apply_that_broke_is_not_repeated(stage: Stage) -> None:
     stage.emu.salesforce_faults.add(Fault(match="POST .*/jobs/ingest", status=503, times=None))
     assert stage.run(APPLY, str(folder)).code == 69
     stage.emu.salesforce_faults.clear()
-    refused(stage, folder)
+    assert "applied already" in refused(stage, folder).err
     stage.synced()
     stage.settled()
 
@@ -152,7 +153,7 @@ def test_an_apply_that_was_killed_is_not_repeated(stage: Stage) -> None:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         running.append(process)
     assert process.returncode == -signal.SIGKILL
-    refused(stage, folder)
+    assert "applied already" in refused(stage, folder).err
     stage.synced()
     assert _row(stage, ids["changed"])["Status__c"] == "Passed"
     assert f"12345:enrollment:{ids['dropped']}" not in stage.rows(CONTACT_ROWS)
@@ -165,10 +166,10 @@ def test_whatever_stands_where_the_mark_belongs_counts_as_one(stage: Stage) -> N
     folder = plan_into(stage)
     mark = folder / "applied.json"
     mark.touch()
-    refused(stage, folder)
+    assert refused(stage, folder).salesforce_calls == ()
     mark.unlink()
     mark.symlink_to("nowhere")
-    refused(stage, folder)
+    assert refused(stage, folder).salesforce_calls == ()
 
 
 OBJECT_EDITS: dict[str, Callable[[Stage, dict[str, int]], object]] = {
