@@ -23,6 +23,8 @@ class Clock:
     """Seconds that never run backwards, for deadlines and rates."""
     sleep: Callable[[float], None] = time.sleep
     """Wait so many seconds."""
+    wait: Callable[[threading.Event, float], bool] = threading.Event.wait
+    """Wait for an event, at most so many seconds, and return whether it came."""
 
 
 _SLICE_S = 0.5
@@ -49,4 +51,4 @@ def stoppable(clock: Clock, stop: threading.Event) -> Clock:
         while (left := end - monotonic()) > 0:
             clock.sleep(min(left, _SLICE_S))
 
-    return Clock(clock.now, monotonic, sleep)
+    return Clock(clock.now, monotonic, sleep, clock.wait)

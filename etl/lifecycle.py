@@ -41,13 +41,14 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
         try:
             code = work(replace(job, clock=stoppable(job.clock, job.stop)), folder, record)
             report, error = record.end(code, _OUTCOMES[code]), None
-        except SyncError as stop:
-            report, error = record.end(exit_code_of(stop), stop.outcome, str(stop)), stop
-        except BaseException as bug:
-            record.end(BUG, "bug", f"{type(bug).__name__}: this is a bug; the traceback is in the log")
-            leave(folder, record)
-            notifier.ended(record.report)
-            raise
+        except BaseException as raised:
+            error = record.reason(raised)
+            if error is None:
+                record.end(BUG, "bug", f"{type(raised).__name__}: this is a bug; the traceback is in the log")
+                leave(folder, record)
+                notifier.ended(record.report)
+                raise
+            report = record.end(exit_code_of(error), error.outcome, str(error))
         leave(folder, record)
         notifier.ended(report)
         prune(state, job.settings.report.keep_days, job.clock.now())

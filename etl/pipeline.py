@@ -17,7 +17,7 @@ from etl.normalise import Shapes
 from etl.salesforce.load import Load
 from etl.salesforce.org import Org
 from etl.schema import MEMBERSHIP
-from etl.stages import account, people, quota, saved, target
+from etl.stages import account, people, quota, saved, target, tenure
 from etl.stages.extract import Portals
 from etl.stages.job import Job
 from etl.stages.judge import guard, judge
@@ -38,7 +38,7 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     record.follow(org)
     shapes = target.shapes_of(org)
     allowances = quota.check_reading(org)
-    record.note(target.end_earlier_jobs(org, job))
+    tenure.begin(job, org, record, folder)
 
     portals = Portals(job)
     record.follow_portals(portals)
@@ -75,7 +75,7 @@ def totals(job: Job, folder: RunDir, record: account.Record) -> int:
     record.follow(org)
     shapes = target.shapes_of(org)
     allowances = quota.check_reading(org)
-    record.note(target.end_earlier_jobs(org, job))
+    tenure.begin(job, org, record, folder)
     held = target.read_held(org, job, folder.work / "salesforce", (MEMBERSHIP,))
     members = planning.members_held(held.rows[MEMBERSHIP.name], job.portal_ids)
     profiles = people.with_referred(org, members, held.profiles)
@@ -109,7 +109,7 @@ def apply(job: Job, folder: RunDir, record: account.Record, *, plan_in: Path, ma
     record.follow(org)
     shapes = target.shapes_of(org)
     allowances = quota.check_reading(org)
-    record.note(target.end_earlier_jobs(org, job))
+    tenure.begin(job, org, record, folder)
     plan.guards = guard(job, plan, guards.again(chosen.guards, job.settings.guards))
     record.planned(plan)
     account.stop_if_tripped(plan)
@@ -123,7 +123,7 @@ def _write(job: Job, org: Org, folder: RunDir, record: account.Record, shapes: d
     """Save the rows as they were, apply the plan, and compare what was written with what is there."""
     plan = record.plan
     sync_files(plan.save())
-    load = Load(org, journal=folder.journal, folder=folder.work)
+    load = Load(org, journal=record.fenced(folder.journal), folder=folder.work)
     try:
         load.apply(plan.entities)
     finally:

@@ -45,7 +45,7 @@ class Entity:
 
     name: str
     """Local API name of the object."""
-    row: Literal["portal", "member", "enrollment", "path", "profile"]
+    row: Literal["portal", "member", "enrollment", "path", "profile", "run"]
     fields: tuple[Field, ...]
     person: Literal["", "Contact", "User"] = ""
     """For enrollments, paths and profiles: which side the learner is on."""
@@ -216,3 +216,4 @@ RUN_LOG_FIELDS = (
     _count("Rows_Refused__c", ours=True, label="Rows Refused"),
 )
 """The optional run log of section 2; an org without it is served without."""
+RUN = Entity(RUN_LOG, "run", RUN_LOG_FIELDS, "", "LearnUpon Sync Run", "LearnUpon Sync Runs")

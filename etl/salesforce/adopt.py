@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from etl.errors import OutcomeUnknown
 from etl.salesforce.answers import Rejected
 from etl.salesforce.ingest import wait_for
-from etl.salesforce.joblist import RUNNING, abort, abort_lost, look, own_jobs
+from etl.salesforce.joblist import RUNNING, Job, abort, abort_lost, look, own_jobs
+from etl.salesforce.lease import Lease
 from etl.salesforce.org import Org
-from etl.schema import CUSTOM
+from etl.schema import CUSTOM, PROFILES
 
 _log = logging.getLogger(__name__)
 
 _CLOCKS_DIFFER_S = 60.0
+_WHOLE_SECONDS = timedelta(seconds=2)
+"""Stamps of Salesforce have whole seconds."""
 
 
 class Journal(Protocol):
@@ -36,23 +39,52 @@ class Journal(Protocol):
         """Return the ids of jobs that have no end recorded."""
 
 
-def adopt(org: Org, journals: Iterable[Journal]) -> list[str]:
+def adopt(org: Org, journals: Iterable[Journal], lease: Lease | None = None) -> list[str]:
     """Bring the unfinished jobs of earlier runs to an end, and return a line for each, fit for the report.
 
-    Open jobs are aborted, running ones waited for. With LearnUpon's package every job of this user on its objects is
-    waited for, in a journal or not: rows it has yet to insert would be inserted twice. Raises OutcomeUnknown when a
-    job does not end in time.
+    Open jobs are aborted, running ones waited for: first those of the journals, then those that Salesforce itself
+    lists for this user on our objects, since a pod's journal dies with the pod. Raises OutcomeUnknown when a job does
+    not end in time.
     """
     lines = [line for journal in journals for line in _adopt(org, journal)]
-    return lines + (list(_running(org)) if org.settings.namespace else [])
+    return lines + list(_listed(org, lease))
 
 
-def _running(org: Org) -> Iterator[str]:
-    names = {org.name(entity.name) for entity in CUSTOM}
-    jobs, _ = own_jobs(org)
-    for job in jobs:
-        if job.state in RUNNING and job.object in names:
+def _listed(org: Org, lease: Lease | None) -> Iterator[str]:
+    """End what Salesforce lists; one request when there is nothing to end."""
+    jobs, now = own_jobs(org)
+    ours = [job for job in jobs if _is_ours(org, job)]
+    opened = [job for job in ours if job.state == "Open"]
+    if opened:
+        bound = _nobodys_until(org, lease, now)
+        for job in opened:
+            if job.created_at is not None and job.created_at < bound:
+                yield f"job {job.id}, in no journal here: {_end_of(org, job.id)}"
+    for job in ours:
+        # those of a run for other portals are waited for as well: nothing tells them from a dead run's
+        if job.state in RUNNING:
             yield f"job {job.id}, in no journal here: {_end_of(org, job.id)}"
+
+
+def _is_ours(org: Org, job: Job) -> bool:
+    """Say whether a job of this user is one that the product makes."""
+    if job.object in {org.name(entity.name) for entity in CUSTOM}:
+        return job.operation in {"insert", "update", "upsert", "delete"}
+    return job.operation == "update" and job.object in {entity.name for entity in PROFILES}
+
+
+def _nobodys_until(org: Org, lease: Lease | None, now: datetime | None) -> datetime:
+    """Return the moment before which no Open job can belong to a run that is still at work.
+
+    With the lease held, only runs for other portals can be at work, and they have leases too: what is older than the
+    oldest of those was left behind. Without a lease a job is nobody's once it is older than a run waits for a job.
+    """
+    if now is None:
+        return datetime.min.replace(tzinfo=UTC)
+    if lease is None or not lease.ids:
+        return now - timedelta(minutes=org.settings.job_timeout_minutes)
+    others = lease.others_since()
+    return now + timedelta(days=1) if others is None else others - _WHOLE_SECONDS
 
 
 def _adopt(org: Org, journal: Journal) -> Iterator[str]:

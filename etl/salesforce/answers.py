@@ -5,6 +5,9 @@ Call-level errors are a JSON array `[{"errorCode", "message"}]` (REST guide, sta
 
 from __future__ import annotations
 
+import email.utils
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import requests
@@ -42,6 +45,13 @@ class SessionRefused(Exception):
 def where(response: requests.Response) -> str:
     """Return method, host and path of the request an answer belongs to."""
     return place(response.request.method or "?", response.request.url or "?")
+
+
+def sent_at(response: requests.Response) -> datetime | None:
+    """Return when the answer was sent, by the server's clock to the second; None without a readable header Date."""
+    with suppress(TypeError, ValueError):
+        return email.utils.parsedate_to_datetime(response.headers.get("Date", ""))
+    return None
 
 
 def refusal(response: requests.Response) -> tuple[str, str]:

@@ -23,7 +23,7 @@ HOLDS: dict[str, frozenset[str]] = {
     "parent": frozenset({"reference"}),
 }
 """Kind of a value: the types of Salesforce that can hold it. A date has no time of day, so it cannot."""
-_DELETED_BY_US = frozenset({"enrollment", "path"})
+_DELETED_BY_US = frozenset({"enrollment", "path", "run"})
 
 
 @dataclass(frozen=True)

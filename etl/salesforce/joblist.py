@@ -6,7 +6,6 @@ user, so a job whose creation was not answered is known by user, object, operati
 
 from __future__ import annotations
 
-import email.utils
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from etl.errors import Unavailable
-from etl.salesforce.answers import decode
+from etl.salesforce.answers import decode, sent_at
 from etl.salesforce.org import Org, standard_id
 
 _log = logging.getLogger(__name__)
@@ -66,12 +65,6 @@ def _moment(text: Any) -> datetime | None:
     return None
 
 
-def _date(header: str) -> datetime | None:
-    with suppress(TypeError, ValueError):
-        return email.utils.parsedate_to_datetime(header)
-    return None
-
-
 def _number(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else -1
 
@@ -116,7 +109,7 @@ def _pages(org: Org) -> Iterator[tuple[dict[str, Any], datetime | None]]:
         answer = decode(response)
         if not isinstance(answer, dict):
             raise Unavailable("the list of jobs is none; run again later")
-        yield answer, _date(response.headers.get("Date", ""))
+        yield answer, sent_at(response)
         path, params = str(answer.get("nextRecordsUrl") or ""), None
         if answer.get("done", True) or not path.startswith("/"):
             return

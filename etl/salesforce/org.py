@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from etl.clock import Clock
 from etl.config import SalesforceSettings
 from etl.errors import AccessRefused, Unavailable, WrongTarget
 from etl.ids import to_18
-from etl.salesforce.answers import Forbidden, SessionRefused, again, check, decode, must_be_json
+from etl.salesforce.answers import Forbidden, SessionRefused, again, check, decode, must_be_json, sent_at
 from etl.salesforce.auth import Token, sign_in
 from etl.session import Calls, Patience, call, http_session
 
@@ -55,6 +56,7 @@ class Org:
         self._lock = threading.Lock()
         self._user_id = ""
         self._sf: Any = None
+        self._dated: tuple[datetime, float] | None = None
 
     @classmethod
     def connect(cls, settings: SalesforceSettings, *, clock: Clock, random: Random) -> Org:
@@ -88,6 +90,21 @@ class Org:
             answer = {} if self._token.user_id else self.json("GET", "/services/oauth2/userinfo")
             self._user_id = standard_id(self._token.user_id or str(answer.get("user_id") or ""))
         return self._user_id
+
+    def server_time(self) -> datetime | None:
+        """Return the time by Salesforce's own clock: the newest answer's Date, and what has passed since.
+
+        None when no answer had one. This machine's wall clock plays no part in it.
+        """
+        if self._dated is None:
+            return None
+        moment, then = self._dated
+        return moment + timedelta(seconds=self.clock.monotonic() - then)
+
+    def _note_date(self, response: requests.Response) -> None:
+        moment = sent_at(response)
+        if moment is not None:
+            self._dated = (moment, self.clock.monotonic())
 
     def close(self) -> None:
         """Close the connections."""
@@ -133,6 +150,7 @@ class Org:
                 retry_on=again, repeatable=repeatable, max_bytes=_LARGEST_ANSWER, calls=self._counted,
                 headers={**(headers or {}), "Authorization": f"Bearer {token.secret}"}, **request,
             )  # fmt: skip
+            self._note_date(response)
             try:
                 return check(response)
             except SessionRefused as error:

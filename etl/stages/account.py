@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import pandas as pd
 
 from etl import guards, keys
-from etl.errors import GuardTripped, OutcomeUnknown
+from etl.clock import Clock, Stopped
+from etl.errors import GuardTripped, OutcomeUnknown, SyncError, TryLater
 from etl.learnupon import PortalRead
 from etl.plan import Plan
 from etl.report.model import GuardLine, ObjectCounts, PortalLine, Report
 from etl.report.samples import sample_changes
+from etl.salesforce.ingest import Recorder
 from etl.salesforce.load import Load
 from etl.salesforce.org import Org
 from etl.stages.extract import Portals
@@ -19,6 +22,18 @@ from etl.stages.job import Job
 
 COLUMNS = ["object", "key", "operation", "code", "message"]
 _NAMES = ["user_id", "sf_contact_id", "sf_user_id", "first_name", "last_name", "email"]
+
+
+class Tenure(Protocol):
+    """A run's lease on the org and its line in the run log (`etl.stages.tenure`)."""
+
+    lost: TryLater | None
+
+    def fence(self, journal: Recorder) -> Recorder:
+        """Return a journal that lets nothing be written once the lease is lost."""
+
+    def end(self, report: Report, clock: Clock) -> list[str]:
+        """Close the log, give the lease back, and return warnings."""
 
 
 class Record:
@@ -29,6 +44,7 @@ class Record:
         self._job = job
         self._org: Org | None = None
         self._portals: Portals | None = None
+        self._tenure: Tenure | None = None
         self._notes: list[str] = []
         self.plan = Plan({}, pd.DataFrame({"object": [], "key": [], "reason": []}, dtype="string[pyarrow]"))
         self.refused = pd.DataFrame({name: [] for name in COLUMNS}, dtype="string[pyarrow]")
@@ -54,6 +70,20 @@ class Record:
     def follow_portals(self, portals: Portals) -> None:
         """Count these portals' requests from now on."""
         self._portals = portals
+
+    def hold(self, tenure: Tenure) -> None:
+        """Have the lease and the run log ended with this record, however the run ends."""
+        self._tenure = tenure
+
+    def fenced(self, journal: Recorder) -> Recorder:
+        """Return a journal that lets nothing be written once the run's lease is lost."""
+        return self._tenure.fence(journal) if self._tenure else journal
+
+    def reason(self, error: BaseException) -> SyncError | None:
+        """Return what stopped the run, None for a bug: threads that were stopped may have been so for a lost lease."""
+        if isinstance(error, Stopped) and self._tenure is not None:
+            return self._tenure.lost
+        return error if isinstance(error, SyncError) else None
 
     def note(self, lines: Sequence[str]) -> None:
         """Keep lines that the report shows among its warnings."""
@@ -135,14 +165,16 @@ class Record:
         return bool(self.report.refused_reasons)
 
     def end(self, exit_code: int, outcome: str, error: str = "") -> Report:
-        """Close the record, and the connections it follows: how the run ended, and when."""
+        """Close the record: how the run ended, and when. Ends its lease, and the connections it follows."""
+        self.report.exit_code = exit_code
+        self.report.outcome = outcome
+        self.report.error = error
+        if self._tenure is not None:
+            self.note(self._tenure.end(self.report, self._job.clock))
         self.count_calls()
         for followed in (self._org, self._portals):
             if followed is not None:
                 followed.close()
-        self.report.exit_code = exit_code
-        self.report.outcome = outcome
-        self.report.error = error
         self.report.finished_at = self._job.clock.now()
         return self.report
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from etl.config import PortalSettings
 from etl.errors import OK, AccessRefused, SchemaMismatch, SyncError, exit_code_of
 from etl.learnupon import LearnUpon, check_portal
-from etl.salesforce.describe import check_described, describe, describe_object
+from etl.salesforce.describe import Problem, check_described, describe
 from etl.salesforce.org import Org, limits
-from etl.schema import ENTITIES, RUN_LOG
+from etl.schema import ENTITIES, RUN, RUN_LOG
 from etl.stages.job import Job
 
 _QUOTAS = ("DailyApiRequests", "DailyBulkV2QueryJobs", "DailyBulkApiBatches", "DataStorageMB")
@@ -65,12 +65,16 @@ def _failed(what: str, error: SyncError) -> Finding:
 
 def _objects(org: Org) -> Iterator[Finding]:
     problems = check_described(describe(org, ENTITIES), org.settings.namespace)
+    yield from _problems(problems)
+    if not problems:
+        yield Finding("Salesforce objects", f"{len(ENTITIES)} objects and their fields are there and may be written")
+
+
+def _problems(problems: list[Problem]) -> Iterator[Finding]:
     for problem in problems:
         where = f"{problem.object}.{problem.field}" if problem.field else problem.object
         code = SchemaMismatch.exit_code if problem.kind == "missing" else AccessRefused.exit_code
         yield Finding(where, f"{problem.what}; {problem.remedy}", code)
-    if not problems:
-        yield Finding("Salesforce objects", f"{len(ENTITIES)} objects and their fields are there and may be written")
 
 
 def _quotas(org: Org) -> Iterator[Finding]:
@@ -91,14 +95,19 @@ def _run_log(org: Org) -> Iterator[Finding]:
     if org.settings.namespace:
         said = f"runs go without lease and log: with LearnUpon's package there is no {RUN_LOG}"
         yield Finding("Salesforce run log", said, note=True)
-    elif describe_object(org, RUN_LOG) is None:
+        return
+    described = describe(org, [RUN])
+    if not described.objects:
         yield Finding(
             "Salesforce run log",
             f"the org has no {RUN_LOG}: runs go without lease and log; deploy config/salesforce to have them",
             note=True,
         )
-    else:
-        yield Finding("Salesforce run log", f"{RUN_LOG} is there")
+        return
+    problems = check_described(described, org.settings.namespace)
+    yield from _problems(problems)
+    if not problems:
+        yield Finding("Salesforce run log", f"{RUN_LOG} is there and may be written")
 
 
 def _portal(job: Job, portal: PortalSettings) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from etl.normalise import Shape, Shapes
 from etl.park import Park
 from etl.salesforce.adopt import adopt
 from etl.salesforce.describe import Described, FieldSpec, Problem, check_described, describe, needed
+from etl.salesforce.lease import Lease
 from etl.salesforce.org import Org
 from etl.salesforce.snapshot import read_existing, read_profiles
 from etl.schema import CUSTOM, ENTITIES, KEY, PROFILES, Entity, Field
@@ -40,13 +41,12 @@ def connect(job: Job) -> Org:
     return Org.connect(job.settings.salesforce, clock=job.clock, random=job.random)
 
 
-def end_earlier_jobs(org: Org, job: Job) -> list[str]:
-    """End what earlier runs left in Salesforce: open ones are aborted, running ones waited for.
+def end_earlier_jobs(org: Org, job: Job, lease: Lease | None) -> list[str]:
+    """End what earlier runs left in Salesforce: open jobs are aborted, running ones waited for.
 
-    Returns a line for each; a run that does not write leaves them alone. Raises OutcomeUnknown when one does not end
-    in time.
+    Returns a line for each. Raises OutcomeUnknown when one does not end in time.
     """
-    return adopt(org, unfinished_journals(job.settings.state_dir)) if job.writes else []
+    return adopt(org, unfinished_journals(job.settings.state_dir), lease)
 
 
 def shapes_of(org: Org) -> dict[str, Shapes]:

@@ -7,14 +7,17 @@ whatever the umask. Every failure of the disk is a StateFault that names the pat
 from etl.state.disk import disk, sync_files
 from etl.state.history import RunSummary, history, load_report, prune, remove_leftovers, unfinished_journals
 from etl.state.journal import JOB_ENDS, Journal
+from etl.state.leases import LEASE_WANTED, asked_for_lease
 from etl.state.lock import lock
 from etl.state.rundir import RunDir, new_run_id
 
 __all__ = [
     "JOB_ENDS",
+    "LEASE_WANTED",
     "Journal",
     "RunDir",
     "RunSummary",
+    "asked_for_lease",
     "disk",
     "history",
     "load_report",

@@ -57,6 +57,11 @@ def load_report(state_dir: Path, run_id: str) -> dict[str, Any]:
     return report
 
 
+def run_folder(state_dir: Path, run_id: str) -> Path | None:
+    """Return the folder of a run, or None when there is none of that id."""
+    return next((folder for folder in _folders(state_dir) if folder.name == run_id), None)
+
+
 def unfinished_journals(state_dir: Path) -> list[Journal]:
     """Return the journals of runs that may have left a job behind in Salesforce, oldest first."""
     return [journal for journal in journals(state_dir) if journal.is_unfinished]

@@ -10,14 +10,13 @@ import pytest
 from house.metadata_checker import NAMESPACE, Definition, check, definition
 from lxml import etree
 
-from etl.schema import ENTITIES, KEY, RUN_LOG, RUN_LOG_FIELDS, Entity, Field
+from etl.schema import ENTITIES, KEY, RUN, Entity, Field
 
 ROOT = Path(__file__).parents[2] / "config" / "salesforce"
 SOURCE = ROOT / "force-app" / "main" / "default"
-RUN = Entity(RUN_LOG, "portal", RUN_LOG_FIELDS, "", "LearnUpon Sync Run", "LearnUpon Sync Runs")
 OBJECTS = (*ENTITIES, RUN)
 CUSTOM = tuple(entity for entity in OBJECTS if entity.name.endswith("__c"))
-DELETED_FROM = {entity.name for entity in ENTITIES if entity.row in ("enrollment", "path")}
+DELETED_FROM = {entity.name for entity in OBJECTS if entity.row in ("enrollment", "path", "run")}
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ def test_too_little_to_write_stops_the_run_before_the_first_write(stage: Stage, 
     result = stage.run("run")
     assert result.code == 75
     assert name in result.err
-    assert stage.ledger.entries == []
+    assert result.effects == []
     assert _writes(stage) == []
 
 

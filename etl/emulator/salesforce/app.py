@@ -38,12 +38,14 @@ class SalesforceApp:
         self._described: dict[str, tuple[str, float]] = {}
 
     def handle(self, request: Request) -> Response:
-        """Answer any request; 404 for what is not there."""
+        """Answer any request; 404 for what is not there. The answer's Date is the org's clock."""
         try:
             self.org.settle()
-            return self._route(request)
+            answer = self._route(request)
         except ApiError as error:
-            return error.response()
+            answer = error.response()
+        answer.headers.append(("Date", formatdate(int(self.org.clock()), usegmt=True)))
+        return answer
 
     def state(self, query: dict[str, list[str]]) -> Any:
         """For the back door: the records of `object`, or counts and jobs."""

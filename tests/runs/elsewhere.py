@@ -1,0 +1,57 @@
+"""Another machine that runs the program against the same stage: a process and a state folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from runs.stage import Stage
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Elsewhere:
+    """A machine with a folder of its own, which `wipe` loses as a pod loses its disk."""
+
+    stage: Stage
+    folder: Path
+
+    def config(self, **changed: Any) -> Path:
+        """Write the stage's configuration with this machine's state folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "learnupon-sync.yaml"
+        path.touch(mode=0o600)
+        settings = {**self.stage.settings, "state_dir": str(self.folder / "var"), **changed}
+        path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+        return path
+
+    def start(self, *arguments: str, **changed: Any) -> subprocess.Popen[str]:
+        """Start the program (`run` without arguments) and return its process at once."""
+        command = [sys.executable, "-m", "etl", "-q", "--config", str(self.config(**changed)), *(arguments or ("run",))]
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def reports(self) -> list[dict[str, Any]]:
+        """Return the reports of all runs on this machine, oldest first."""
+        found = []
+        for path in sorted((self.folder / "var" / "runs").glob("*/report.json")):
+            with suppress(ValueError):
+                found.append(json.loads(path.read_text(encoding="utf-8")))
+        return found
+
+
+def ended(processes: Sequence[subprocess.Popen[str]], seconds: float = 90) -> list[tuple[int, str]]:
+    """Wait for processes and return exit code and standard error of each."""
+    told = [process.communicate(timeout=seconds)[1] for process in processes]
+    return [(process.returncode, words) for process, words in zip(processes, told, strict=True)]
