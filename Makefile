@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint fmt bench lock clean
+.PHONY: help demo test lint fmt bench starts lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ fmt: $(VENV)/.development ## put the code into the one form
 
 bench: $(VENV)/.run-time ## time and memory at 100,000 enrollments, against plain downloads of the same bytes
 	@PYTHONPATH=tests $(BIN)/python -m bench
+
+starts: $(VENV)/.development ## 200 times two to four runs started at once: one writes, nothing is written twice
+	@$(BIN)/python -m pytest -q -m long tests/long/test_starts.py
 
 # Wheels of every system and Python version are hashed, so one lock serves 3.11 and later. pip-compile reads no
 # dependency groups; the tools, the build backend and what that needs for --editable come on standard input.
