@@ -1,7 +1,8 @@
 """The lists that people open in a spreadsheet, as CSV pieces to be written; arrow does the work, no row is touched.
 
-UTF-8 without a byte order mark, since programs read these files too; keys and codes are plain letters. A text that a spreadsheet would take for a formula
-gets an apostrophe in front, as OWASP's page on CSV injection advises; plain numbers stay numbers.
+UTF-8 without a byte order mark, since programs read these files too; keys and codes are plain letters. A text that a
+spreadsheet would take for a formula gets an apostrophe in front, as OWASP's page on CSV injection advises; plain
+numbers stay numbers.
 """
 
 from __future__ import annotations
