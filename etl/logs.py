@@ -59,7 +59,8 @@ class Mask:
 
 
 def _forms(secret: str) -> set[str]:
-    quoted = {urllib.parse.quote(secret, safe=""), urllib.parse.quote(secret), urllib.parse.quote_plus(secret)}
+    raw = secret.encode("utf-8", "surrogatepass")  # a secret from the environment may hold bytes that are no text
+    quoted = {urllib.parse.quote(raw, safe=""), urllib.parse.quote(raw), urllib.parse.quote_plus(raw)}
     escaped = {repr(secret)[1:-1], repr(secret + "'\"")[1:-4], json.dumps(secret)[1:-1]}
     return {secret, *quoted, *(one.lower() for one in quoted if "%" in one), *escaped} - {""}
 

@@ -56,6 +56,7 @@ def test_json_logs_are_lines_of_json(stage: Stage) -> None:
         if fault:
             stage.emu.learnupon_faults.add(fault)
         result = stage.run("-v", "--log-format", "json", "run", clock=quick())
+        assert [line for line in result.err.splitlines() if not line.startswith("{")] == []
         lines = [json.loads(line) for line in result.err.splitlines()]
         assert lines
         assert all({"level", "message"} <= set(line) for line in lines), lines[0]
