@@ -23,7 +23,7 @@ from runs.stage import Stage
 
 ROOT = Path(__file__).parents[2]
 ALL = os.environ.get("KILL_POINTS") == "all"
-_WHILE_READING, _WHILE_WRITING = 2, 8
+_WHILE_READING, _WHILE_WRITING = 1, 5
 _OTHERWISE = 5
 
 

@@ -19,6 +19,8 @@ from runs.stage import Stage
 
 from etl.emulator.faults import Fault
 
+pytestmark = pytest.mark.long  # run by `make crash`
+
 ALL = os.environ.get("KILL_POINTS") == "all"
 _CALLS = {"create": r"POST \S*/jobs/ingest$", "upload": r"PUT \S*/batches$", "close": r"PATCH \S*/jobs/ingest/\w+$"}
 _NAMES = ("first load", "a night of changes")

@@ -13,6 +13,8 @@ from runs.stage import CONTACT_ROWS, MEMBERSHIP, Stage
 from etl.emulator.faults import Fault
 from etl.emulator.salesforce.refusal import Refusal
 
+pytestmark = pytest.mark.long  # run by `make crash`
+
 CREATE, UPLOAD, CLOSE = r"^POST .*/jobs/ingest$", r"^PUT .*/batches", r"^PATCH .*/jobs/ingest/"
 
 

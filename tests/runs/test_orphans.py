@@ -73,6 +73,7 @@ def test_a_lost_disk_leaves_nothing_behind(stage: Stage, tmp_path: Path, step: s
         }
 
 
+@pytest.mark.long
 def test_a_job_that_still_runs_is_waited_for(stage: Stage, tmp_path: Path) -> None:
     """A lost run's job that Salesforce is still working on is waited for before anything is read."""
     furnish(stage)
