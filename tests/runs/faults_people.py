@@ -1,4 +1,4 @@
-"""The fault catalogue, what people and settings may do wrong (C1 to C9): each in our own words, with what a run must do about it.
+"""The fault catalogue, what people and settings may do wrong (C1 to C9), and what a run must do about it.
 
 A fault that cannot reach the program stands in `NOT_HERE` with the reason. Nothing is tested here.
 """

@@ -1,4 +1,4 @@
-"""The fault catalogue, what LearnUpon may do wrong (S1 to S34): each in our own words, with what a run must do about it.
+"""The fault catalogue, what LearnUpon may do wrong (S1 to S34), and what a run must do about it.
 
 A fault that cannot reach the program stands in `NOT_HERE` with the reason. Nothing is tested here.
 """
