@@ -144,50 +144,49 @@ _MEMBER_PARENT = Field(
 )
 
 
-def _course_rows(name: str, person: Literal["Contact", "User"], label: str) -> Entity:
+def _enrolled(
+    name: str, row: Literal["enrollment", "path"], person: Literal["Contact", "User"], label: str, *own: Field
+) -> Entity:
     fields = (
         KEY_FIELD,
         _MEMBER_PARENT,
         _person(f"SF{person}__c", person, person),
         _count("LUEnrollment__c", label="LU Enrollment"),
         _count("LUUser__c", label="LU User"),
-        _text("Course_Name__c", label="Course Name"),
-        _count("Course_Id__c", ours=True, label="Course Id"),
-        _count("Course_Version__c", ours=True, label="Course Version"),
-        _text("Status__c", 80, label="Status"),
-        _decimal("Score__c", label="Score"),
-        _decimal("Percent_Complete__c", ours=True, label="Percent Complete"),
-        _datetime("Date_Enrolled__c", label="Date Enrolled"),
-        _datetime("Date_Completed__c", label="Date Completed"),
-        REMOVED_FIELD,
-    )
-    return Entity(name, "enrollment", fields, person, label, label + "s")
-
-
-def _path_rows(name: str, person: Literal["Contact", "User"], label: str) -> Entity:
-    fields = (
-        KEY_FIELD,
-        _MEMBER_PARENT,
-        _person(f"SF{person}__c", person, person),
-        _count("LUEnrollment__c", label="LU Enrollment"),
-        _count("LUUser__c", label="LU User"),
-        _text("Path_Name__c", label="Path Name"),
-        _count("Number_Of_Courses_On_Path__c", label="Number Of Courses On Path"),
-        _count("Number_Of_Courses_Completed_On_Path__c", label="Number Of Courses Completed On Path"),
+        *own,
         _text("Status__c", 80, label="Status"),
         _decimal("Score__c", label="Score"),
         _datetime("Date_Enrolled__c", label="Date Enrolled"),
         _datetime("Date_Completed__c", label="Date Completed"),
         REMOVED_FIELD,
     )
-    return Entity(name, "path", fields, person, label, label + "s")
+    return Entity(name, row, fields, person, label, label + "s")
 
 
-USER_ENROLLMENT = _course_rows("LearnUponEnrollment__c", "User", "LearnUpon Enrollment")
-CONTACT_ENROLLMENT = _course_rows("LearnUponContactEnrollment__c", "Contact", "LearnUpon Contact Enrollment")
-USER_PATH = _path_rows("LearnUponLearningPathEnrollment__c", "User", "LearnUpon Learning Path Enrollment")
-CONTACT_PATH = _path_rows(
-    "LearnUponLearningPathContactEnrollment__c", "Contact", "LearnUpon Learning Path Contact Enrollment"
+_OF_COURSES = (
+    _text("Course_Name__c", label="Course Name"),
+    _count("Course_Id__c", ours=True, label="Course Id"),
+    _count("Course_Version__c", ours=True, label="Course Version"),
+    _decimal("Percent_Complete__c", ours=True, label="Percent Complete"),
+)
+_OF_PATHS = (
+    _text("Path_Name__c", label="Path Name"),
+    _count("Number_Of_Courses_On_Path__c", label="Number Of Courses On Path"),
+    _count("Number_Of_Courses_Completed_On_Path__c", label="Number Of Courses Completed On Path"),
+)
+USER_ENROLLMENT = _enrolled("LearnUponEnrollment__c", "enrollment", "User", "LearnUpon Enrollment", *_OF_COURSES)
+CONTACT_ENROLLMENT = _enrolled(
+    "LearnUponContactEnrollment__c", "enrollment", "Contact", "LearnUpon Contact Enrollment", *_OF_COURSES
+)
+USER_PATH = _enrolled(
+    "LearnUponLearningPathEnrollment__c", "path", "User", "LearnUpon Learning Path Enrollment", *_OF_PATHS
+)
+CONTACT_PATH = _enrolled(
+    "LearnUponLearningPathContactEnrollment__c",
+    "path",
+    "Contact",
+    "LearnUpon Learning Path Contact Enrollment",
+    *_OF_PATHS,
 )
 
 _PROFILE = (_count("LU_User_ID__c", label="LU User ID"), *_totals(ours=False))
