@@ -9,30 +9,12 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from etl.counts import Counts
 from etl.diff import CHANGED, Changes
 from etl.frames import entity_schema, to_arrow
 from etl.guards import Load, Reading
 from etl.park import Park
 from etl.schema import ENTITIES, Entity
-
-
-@dataclass
-class Counts:
-    """Rows of one object.
-
-    desired = create + update + unchanged + rejected; existing = update + unchanged + delete + unconfirmed; `kept` says
-    how many of the desired rows LearnUpon no longer has.
-    """
-
-    desired: int = 0
-    existing: int = 0
-    create: int = 0
-    update: int = 0
-    delete: int = 0
-    unchanged: int = 0
-    kept: int = 0
-    unconfirmed: int = 0
-    rejected: int = 0
 
 
 class EntityPlan:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
+from etl.counts import Counts
 from etl.schema import BY_NAME
 
 Action = Literal["create", "update", "delete"]
@@ -19,18 +20,9 @@ PREVIEWS = frozenset({"plan", "check"})
 
 
 @dataclass
-class ObjectCounts:
+class ObjectCounts(Counts):
     """Rows of one object: what the plan found, then what became of the writes; all counts, never null."""
 
-    desired: int = 0
-    existing: int = 0
-    create: int = 0
-    update: int = 0
-    delete: int = 0
-    unchanged: int = 0
-    kept: int = 0
-    unconfirmed: int = 0
-    rejected: int = 0
     created: int = 0
     updated: int = 0
     deleted: int = 0

@@ -21,11 +21,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from etl.counts import Counts
 from etl.errors import GuardTripped, StateFault, UsageFault
 from etl.frames import to_arrow, to_pandas
 from etl.guards import Reading
 from etl.park import Park
-from etl.plan import Counts, EntityPlan, Plan
+from etl.plan import EntityPlan, Plan
 from etl.schema import BY_NAME
 from etl.state.disk import disk, private_file, private_folder, sync_folder
 from etl.state.history import journals
