@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from random import Random, SystemRandom
 from types import FrameType
 
 import click
@@ -18,6 +19,7 @@ from etl.cli import group
 from etl.clock import Clock
 from etl.errors import Interrupted, SyncError, UsageFault, exit_code_of
 from etl.logs import Logs, escape
+from etl.session import Transport, over_sockets
 
 _log = logging.getLogger("etl")
 _TWICE_S = 1.0
@@ -29,10 +31,16 @@ def main(
     *,
     commands: click.Command = group,
     clock: Clock | None = None,
+    transport: Transport = over_sockets,
+    random: Random | None = None,
 ) -> int:
-    """Run the command line and return the exit code; nothing escapes but SystemExit of a command that asked for it."""
+    """Run the command line and return the exit code; nothing escapes but SystemExit of a command that asked for it.
+
+    `clock`, `transport` and `random` are all that a run takes of the world besides its files and environment.
+    """
     logs = Logs()
-    app = App(environ=os.environ if environ is None else environ, logs=logs, clock=clock or Clock())
+    surroundings = os.environ if environ is None else environ
+    app = App(surroundings, logs, clock or Clock(), transport, random or SystemRandom())
     with _signals():  # around the end as well, or a twin of the signal would cut the last line off
         try:
             return _run(app, commands, list(sys.argv[1:] if argv is None else argv))

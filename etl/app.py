@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from random import Random, SystemRandom
 
 from etl.clock import Clock
 from etl.config import Settings, load
 from etl.errors import StateFault
 from etl.logs import Logs
 from etl.progress import Progress
+from etl.session import Transport, over_sockets
 
 CONFIG_VARIABLE = "LEARNUPON_SYNC_CONFIG"
 DEFAULT_CONFIG = "config/learnupon-sync.yaml"
@@ -26,6 +28,9 @@ class App:
     environ: Mapping[str, str]
     logs: Logs
     clock: Clock = field(default_factory=Clock)
+    transport: Transport = over_sockets
+    random: Random = field(default_factory=SystemRandom)
+    """Run ids and jitter."""
     chosen_config: Path | None = None
     """The path of `--config`, if it was given."""
     report: Path | None = None

@@ -35,7 +35,12 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
     with _locked(job), RunDir(state, job.run_id, job.clock) as folder:
         remove_leftovers(state)
         record = Record(job)
-        notifier = Notifier(job.settings.notify if job.writes else NotifySettings(), clock=job.clock, random=job.random)
+        notifier = Notifier(
+            job.settings.notify if job.writes else NotifySettings(),
+            clock=job.clock,
+            random=job.random,
+            transport=job.transport,
+        )
         notifier.began()
         folder.journal.record("run_begun", command=job.command, dry_run=not job.writes)
         try:

@@ -20,7 +20,7 @@ from etl.config import NotifySettings
 from etl.errors import SyncError
 from etl.report.model import Report
 from etl.report.wording import headline
-from etl.session import Patience, call, http_session
+from etl.session import Patience, Transport, call, http_session, over_sockets
 
 _log = logging.getLogger(__name__)
 _PATIENCE = Patience(attempts=3, waiting_s=10.0, connect_s=5.0, read_s=10.0, longest_retry_after_s=10.0)
@@ -30,11 +30,14 @@ _ROWS = ("created", "updated", "deleted", "refused", "rejected", "unconfirmed", 
 class Notifier:
     """The listeners of one configuration."""
 
-    def __init__(self, settings: NotifySettings, *, clock: Clock, random: Random) -> None:
+    def __init__(
+        self, settings: NotifySettings, *, clock: Clock, random: Random, transport: Transport = over_sockets
+    ) -> None:
         """Say nothing yet."""
         self._settings = settings
         self._clock = clock
         self._random = random
+        self._transport = transport
 
     def began(self) -> None:
         """Tell the dead man's switch that a run has begun (`/start`, as healthchecks.io documents it)."""
@@ -60,7 +63,7 @@ class Notifier:
             _log.warning("notify.%s could not be told how the run went: %s", what, type(error).__name__)
 
     def _send(self, method: str, url: str, **request: Any) -> None:
-        with http_session(pool=1) as session:
+        with http_session(pool=1, transport=self._transport) as session:
             answer = call(
                 session, method, url, clock=self._clock, random=self._random, patience=_PATIENCE, repeatable=True,
                 max_bytes=1 << 20, **request,

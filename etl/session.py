@@ -16,7 +16,7 @@ from typing import Any
 import requests
 import tenacity
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 
 from etl import __version__
 from etl.answers import (
@@ -45,15 +45,19 @@ __all__ = [
     "OversizedAnswer",
     "Patience",
     "RetryableAnswer",
+    "Transport",
     "call",
     "chunks",
     "excerpt",
     "http_session",
+    "over_sockets",
     "place",
     "read_body",
     "retry_after_s",
     "transient",
 ]
+Transport = Callable[[int], BaseAdapter]
+"""Gives what carries a session's requests, for so many threads; tests hand in their own."""
 _log = logging.getLogger(__name__)
 
 _REFUSED_UNDONE = frozenset({420, 429})
@@ -66,7 +70,12 @@ _NEVER_SENT = (
 )
 
 
-def http_session(*, pool: int, user_agent: str | None = None) -> requests.Session:
+def over_sockets(pool: int) -> BaseAdapter:
+    """Return the usual carrier: connections that are kept for `pool` threads, and never a retry of its own."""
+    return HTTPAdapter(pool_connections=4, pool_maxsize=max(pool, 1), max_retries=0)
+
+
+def http_session(*, pool: int, user_agent: str | None = None, transport: Transport = over_sockets) -> requests.Session:
     """Return a session for `pool` threads that trusts nothing of the environment, keeps no cookie and never retries."""
     session = requests.Session()
     session.trust_env = False
@@ -80,7 +89,7 @@ def http_session(*, pool: int, user_agent: str | None = None) -> requests.Sessio
             "Connection": "keep-alive",
         }
     )
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=max(pool, 1), max_retries=0)
+    adapter = transport(pool)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from random import SystemRandom
 
 import click
 
@@ -26,7 +25,8 @@ def command(app: App, as_json: bool) -> int:
             command="check",
             run_id="",
             clock=app.clock,
-            random=SystemRandom(),
+            random=app.random,
+            transport=app.transport,
             progress=progress,
             portals=settings.portals,
             dry_run=True,

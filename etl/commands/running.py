@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from random import SystemRandom
 from typing import Any
 
 import click
@@ -76,8 +75,7 @@ def carry_out(
 ) -> Report:
     """Run a job, show its report on standard output, and raise what stopped it."""
     settings = app.settings()
-    chance = SystemRandom()
-    run_id = new_run_id(app.clock.now(), chance)
+    run_id = new_run_id(app.clock.now(), app.random)
     app.logs.run_id = run_id
     with app.progress() as progress:
         job = Job(
@@ -85,7 +83,8 @@ def carry_out(
             command=name,
             run_id=run_id,
             clock=app.clock,
-            random=chance,
+            random=app.random,
+            transport=app.transport,
             progress=progress,
             portals=settings.portals if portals is None else portals,
             dry_run=dry_run,

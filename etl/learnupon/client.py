@@ -21,7 +21,7 @@ from etl.config import PortalSettings
 from etl.errors import AccessRefused, SourceUntrusted
 from etl.learnupon.pages import Row, Sheet
 from etl.learnupon.rate import Rate
-from etl.session import Calls, OversizedAnswer, Patience, call, excerpt, http_session
+from etl.session import Calls, OversizedAnswer, Patience, Transport, call, excerpt, http_session, over_sockets
 
 _MAX_BYTES = 64 << 20
 """A page of 500 rows is below 1 MB; this is where a swollen answer is refused."""
@@ -53,7 +53,7 @@ class LearnUpon:
         *,
         clock: Clock,
         random: Random,
-        http: requests.Session | None = None,
+        transport: Transport = over_sockets,
         patience: Patience | None = None,
     ) -> None:
         """Prepare to ask `portal`; nothing is sent yet."""
@@ -62,7 +62,7 @@ class LearnUpon:
         self.rate = Rate(portal.name, portal.requests_per_minute, portal.concurrency, clock)
         self._random = random
         self._patience = patience or _PATIENCE
-        self._http = http or http_session(pool=portal.concurrency)
+        self._http = http_session(pool=portal.concurrency, transport=transport)
         self._calls = Calls()
         key = f"{portal.username.get_secret_value()}:{portal.password.get_secret_value()}"
         # On purpose without Content-Type: with one, a GET without a body was answered 400.

@@ -24,7 +24,7 @@ from etl.errors import AccessRefused, Unavailable, WrongTarget
 from etl.ids import to_18
 from etl.salesforce.answers import Forbidden, SessionRefused, again, check, decode, must_be_json, sent_at
 from etl.salesforce.auth import Token, sign_in
-from etl.session import Calls, Patience, call, http_session
+from etl.session import Calls, Patience, Transport, call, http_session, over_sockets
 
 _log = logging.getLogger(__name__)
 _POOL = 4
@@ -42,7 +42,9 @@ def standard_id(text_id: str) -> str:
 class Org:
     """A Salesforce org whose identity was seen to be the pinned one; safe to share between threads."""
 
-    def __init__(self, settings: SalesforceSettings, *, clock: Clock, random: Random) -> None:
+    def __init__(
+        self, settings: SalesforceSettings, *, clock: Clock, random: Random, transport: Transport = over_sockets
+    ) -> None:
         """Send nothing yet; use `connect`."""
         self.settings = settings
         self.clock = clock
@@ -50,7 +52,7 @@ class Org:
         self.org_id = ""
         """18 characters."""
         self.is_sandbox = False
-        self._http = http_session(pool=_POOL)
+        self._http = http_session(pool=_POOL, transport=transport)
         self._counted = Calls()
         self._token = Token("", settings.login_url)
         self._lock = threading.Lock()
@@ -59,12 +61,14 @@ class Org:
         self._dated: tuple[datetime, float] | None = None
 
     @classmethod
-    def connect(cls, settings: SalesforceSettings, *, clock: Clock, random: Random) -> Org:
+    def connect(
+        cls, settings: SalesforceSettings, *, clock: Clock, random: Random, transport: Transport = over_sockets
+    ) -> Org:
         """Sign in and see that the org is the pinned one, before anything else is asked of it.
 
         Raises AccessRefused for refused credentials, WrongTarget for another org, Unavailable for no usable answer.
         """
-        org = cls(settings, clock=clock, random=random)
+        org = cls(settings, clock=clock, random=random, transport=transport)
         try:
             org._renew(org._token)
             org._identify()

@@ -42,7 +42,9 @@ class Portals:
     def __init__(self, job: Job) -> None:
         """Make the clients; nothing is sent yet."""
         self._job = job
-        self._clients = [LearnUpon(portal, clock=job.clock, random=job.random) for portal in job.portals]
+        self._clients = [
+            LearnUpon(portal, clock=job.clock, random=job.random, transport=job.transport) for portal in job.portals
+        ]
         self.warnings: list[str] = []
         self._kept = [_kept(job, portal) for portal in job.portals] if job.backfill and job.writes else []
 

@@ -38,7 +38,7 @@ def inspect(job: Job) -> Iterator[Finding]:
 
 def _salesforce(job: Job) -> Iterator[Finding]:
     try:
-        org = Org.connect(job.settings.salesforce, clock=job.clock, random=job.random)
+        org = Org.connect(job.settings.salesforce, clock=job.clock, random=job.random, transport=job.transport)
     except SyncError as error:
         yield _failed("Salesforce sign-in", error)
         return
@@ -112,7 +112,7 @@ def _run_log(org: Org) -> Iterator[Finding]:
 
 def _portal(job: Job, portal: PortalSettings) -> Iterator[Finding]:
     what = f"LearnUpon portal {portal.name}"
-    client = LearnUpon(portal, clock=job.clock, random=job.random)
+    client = LearnUpon(portal, clock=job.clock, random=job.random, transport=job.transport)
     try:
         warnings = check_portal(client)
     except SyncError as error:

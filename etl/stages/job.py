@@ -11,6 +11,7 @@ from etl.clock import Clock
 from etl.config import PortalSettings, Settings
 from etl.guards import Allowed
 from etl.progress import Progress
+from etl.session import Transport, over_sockets
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Job:
     progress: Progress
     portals: tuple[PortalSettings, ...]
     """The portals of this run, in the order of the configuration."""
+    transport: Transport = over_sockets
+    """What carries the requests."""
     dry_run: bool = False
     """Stop before the first write."""
     with_profiles: bool = True

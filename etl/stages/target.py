@@ -38,7 +38,7 @@ class Held:
 
 def connect(job: Job) -> Org:
     """Sign in and see that the org is the pinned one."""
-    return Org.connect(job.settings.salesforce, clock=job.clock, random=job.random)
+    return Org.connect(job.settings.salesforce, clock=job.clock, random=job.random, transport=job.transport)
 
 
 def end_earlier_jobs(org: Org, job: Job, lease: Lease | None) -> list[str]:
