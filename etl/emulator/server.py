@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["App", "Call", "Request", "Response", "Server"]
 
 KEPT_CALLS = 200_000
+_LISTEN_S = 0.01
+"""How often a server looks whether it shall stop."""
 
 
 class App(Protocol):
@@ -44,14 +46,25 @@ class Server:
     """One app on a port of 127.0.0.1; start and stop it, or use it as a context manager."""
 
     def __init__(
-        self, app: App, faults: FaultScript | None = None, ledger: Ledger | None = None, port: int = 0, host: str = HOST
+        self,
+        app: App,
+        faults: FaultScript | None = None,
+        ledger: Ledger | None = None,
+        port: int = 0,
+        host: str = HOST,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Bind the port (0 = any free one); nothing is answered before `start`. ValueError for another host."""
+        """Bind the port (0 = any free one); nothing is answered before `start`. ValueError for another host.
+
+        `clock` gives seconds since 1970; `sleep` may be replaced by what passes a fault's delay in another time.
+        """
         if host != HOST:
             raise ValueError(f"an emulator serves {HOST} only, not {host}")
         self.app: App = app
         self.faults: FaultScript = faults if faults is not None else FaultScript()
         self.ledger: Ledger = ledger if ledger is not None else Ledger()
+        self.clock = clock
+        self.sleep: Callable[[float], object] = time.sleep
         self.requests = 0
         self.calls: list[Call] = []
         self.errors: list[BaseException] = []
@@ -74,7 +87,7 @@ class Server:
     def start(self) -> Self:
         """Serve in a thread of its own; returns at once, ready."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._httpd.serve_forever, args=(0.05,), daemon=True)
+            self._thread = threading.Thread(target=self._httpd.serve_forever, args=(_LISTEN_S,), daemon=True)
             self._thread.start()
         return self
 
@@ -105,7 +118,7 @@ class Server:
         """Count a call; of very many only the newer half is kept."""
         with self._lock:
             self.requests += 1
-            self.calls.append(Call(request.method, request.raw_target, status, time.time()))
+            self.calls.append(Call(request.method, request.raw_target, status, self.clock()))
             if len(self.calls) > KEPT_CALLS:
                 self.calls = self.calls[KEPT_CALLS // 2 :]
 
@@ -126,7 +139,7 @@ class Server:
 
     def _prepare(self, fault: Fault, request: Request) -> Request:
         if fault.delay_s:
-            time.sleep(fault.delay_s)
+            self.sleep(fault.delay_s)
         if fault.hook is not None:
             fault.hook(request)
         if fault.tick is not None:

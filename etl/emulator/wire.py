@@ -118,28 +118,18 @@ class _Handler(BaseHTTPRequestHandler):
             pass
 
     def _write(self, response: Response, faults: list[Fault]) -> None:
-        cut = next((fault for fault in faults if fault.close_after_bytes is not None), None)
-        body, headers = response.body, list(response.headers)
-        if cut is None and len(body) > GZIP_FROM and "gzip" in self.headers.get("Accept-Encoding", ""):
-            body = response.gzipped if response.gzipped is not None else gzip.compress(body, 1)
-            headers.append(("Content-Encoding", "gzip"))
-        if response.status not in _BODILESS and (cut is None or cut.honest_length):
-            headers.append(("Content-Length", str(len(body))))
-        if cut is not None:
-            headers.append(("Connection", "close"))
-            body = body[: cut.close_after_bytes]
+        zipped = "gzip" in self.headers.get("Accept-Encoding", "")
+        headers, body = framed(response, faults, self.command, self.server.owner.clock(), zipped=zipped)
+        if any(fault.close_after_bytes is not None for fault in faults):
             self.close_connection = True
-        self._send(response.status, headers, b"" if self.command == "HEAD" or response.status in _BODILESS else body)
+        self._send(response.status, headers, body)
 
     def _send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         try:
             reason = HTTPStatus(status).phrase
         except ValueError:
             reason = "Unknown"
-        lines = [f"HTTP/1.1 {status} {reason}"]
-        if not any(name == "Date" for name, _ in headers):
-            lines.append(f"Date: {formatdate(usegmt=True)}")
-        lines += [f"{name}: {value}" for name, value in headers]
+        lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers)]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
         if len(body) < 65_536:
             self.wfile.write(head + body)
@@ -155,6 +145,25 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's signature
         """Stay silent: `calls` is the record."""
+
+
+def framed(
+    response: Response, faults: list[Fault], method: str, now: float, *, zipped: bool
+) -> tuple[list[tuple[str, str]], bytes]:
+    """Headers and body of an answer as they leave: dated, compressed where `zipped`, cut where a fault says so."""
+    cut = next((fault for fault in faults if fault.close_after_bytes is not None), None)
+    body, headers = response.body, list(response.headers)
+    if not any(name == "Date" for name, _ in headers):
+        headers.insert(0, ("Date", formatdate(now, usegmt=True)))
+    if cut is None and zipped and len(body) > GZIP_FROM:
+        body = response.gzipped if response.gzipped is not None else gzip.compress(body, 1)
+        headers.append(("Content-Encoding", "gzip"))
+    if response.status not in _BODILESS and (cut is None or cut.honest_length):
+        headers.append(("Content-Length", str(len(body))))
+    if cut is not None:
+        headers.append(("Connection", "close"))
+        body = body[: cut.close_after_bytes]
+    return headers, b"" if method == "HEAD" or response.status in _BODILESS else body
 
 
 def _gunzip(body: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 from etl.emulator.faults import Fault, FaultScript
@@ -13,6 +14,7 @@ from etl.emulator.seed import Shape, generate, load, night
 from etl.emulator.server import Server
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from etl.emulator.seed import World
@@ -25,7 +27,8 @@ class Emulators:
     but empty, and the org has its schema and no records. Ports are 0 for any free one. `latency_ms` delays every
     answer of both servers; `requests_per_minute` is LearnUpon's limit a portal. `namespace="LearnUponP"` gives the
     org the objects of LearnUpon's package. `world` says what was invented and `people` which record a person became;
-    the enrollments are in `store` only.
+    the enrollments are in `store` only. `now` is the moment of LearnUpon's rows, which stands still; `clock` (seconds
+    since 1970) is the time of Salesforce, of the limits and of the answers.
     """
 
     def __init__(  # noqa: PLR0913 - one keyword a property of the world
@@ -43,13 +46,14 @@ class Emulators:
         latency_ms: float = 0.0,
         requests_per_minute: int = 6000,
         now: datetime | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Make the world and bind both ports; nothing is served before `start`."""
         self.seed = seed
-        self.ledger = Ledger()
+        self.ledger = Ledger(clock)
         self.store = LearnUponStore() if now is None else LearnUponStore(now=now)
         self.store.knobs.requests_per_minute = requests_per_minute
-        self.org = SalesforceOrg(ledger=self.ledger, namespace=namespace)
+        self.org = SalesforceOrg(ledger=self.ledger, namespace=namespace, clock=clock)
         self.learnupon_faults, self.salesforce_faults = FaultScript(seed), FaultScript(seed)
         shape = Shape(learners, seed, portals, enrollments_per_learner, paths, courses, self.store.now)
         self.world: World = generate(shape)
@@ -57,9 +61,11 @@ class Emulators:
         for portal in self.world.portals:  # a second copy of a million rows would cost a third of the memory
             portal.enrollments.clear()
             portal.path_enrollments.clear()
-        self.learnupon = Server(LearnUponApp(self.store), self.learnupon_faults, self.ledger, port_learnupon)
+        app = LearnUponApp(self.store, clock)
+        self.learnupon = Server(app, self.learnupon_faults, self.ledger, port_learnupon, clock=clock)
         try:
-            self.salesforce = Server(SalesforceApp(self.org), self.salesforce_faults, self.ledger, port_salesforce)
+            other = SalesforceApp(self.org)
+            self.salesforce = Server(other, self.salesforce_faults, self.ledger, port_salesforce, clock=clock)
         except OSError:
             self.learnupon.stop()
             raise
