@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 REFUSALS = pa.schema(
     {"object": pa.string(), "key": pa.string(), "code": pa.string(), "message": pa.string(), "operation": pa.string()}
 )
-"""Rows that were not written, each with Salesforce's code and words; `key` is the record id for people and deletes."""
+"""Rows that were not written, each with Salesforce's code and words; `key` is the record id for people."""
 HELD_BACK = "HELD_BACK"
 """Code of a delete that was not sent, since the learner's row in the other object could not be written first."""
 NO_PARENT = "PARENT_MISSING"
@@ -120,7 +120,7 @@ class Load:
         updates, orphans = write_updates(self.org, plan, parents, self.folder)
         self._orphans(name, "update", orphans)
         for part in updates:
-            self._send(Upload(name, "update", part, "Id", partial(keys_of, plan)))
+            self._send(Upload(name, "update", part, "Id", partial(keys_of, plan.updates)))
 
     def _orphans(self, name: str, operation: str, keys: pa.Array) -> None:
         self._not_written.append(keys)
@@ -132,12 +132,12 @@ class Load:
         held = pa.concat_arrays([pa.array([], pa.string()), *self._not_written])
         self._hold_back(plan, held)
         for part in write_ids(self.org, plan.entity, delete_rows(plan, held), self.folder):
-            self._send(Upload(plan.entity.name, "delete", part))
+            self._send(Upload(plan.entity.name, "delete", part, named=partial(keys_of, plan.deletes)))
 
     def _hold_back(self, plan: EntityPlan, held: pa.Array) -> None:
         for table in plan.deletes.batches():
-            ids = table.filter(moved_in(table, held))["Id"]
-            self._refuse(plan.entity.name, "delete", refused(ids, HELD_BACK, _KEPT))
+            keys = table.filter(moved_in(table, held))[KEY]
+            self._refuse(plan.entity.name, "delete", refused(keys, HELD_BACK, _KEPT))
 
     def _send(self, first: Upload) -> None:
         """Send one file, and again those of its rows that were refused in passing, in ever smaller jobs."""

@@ -121,13 +121,14 @@ def prefixed(prefix: str, numbers: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(pa.scalar(prefix, pa.string()), numbers, "")
 
 
-def keys_of(plan: EntityPlan, ids: pa.Array) -> pa.Array:
-    """Return the keys of rows that were updated, by their record ids."""
-    known = [table.select(["Id", KEY]).filter(pc.is_in(table["Id"], value_set=ids)) for table in plan.updates.batches()]
-    if not len(ids) or not known:
+def keys_of(rows: Park, ids: pa.Array) -> pa.Array:
+    """Return the keys of parked rows by their record ids; an id that is not among them stays what it is."""
+    if not len(ids):
         return ids
-    held = pa.concat_tables(known)
-    return held[KEY].combine_chunks().take(pc.index_in(ids, value_set=held["Id"].combine_chunks()))
+    known = [table.select(["Id", KEY]).filter(pc.is_in(table["Id"], value_set=ids)) for table in rows.batches()]
+    held = pa.concat_tables(known) if known else pa.table({"Id": ids[:0], KEY: ids[:0]})
+    keys = held[KEY].combine_chunks().take(pc.index_in(ids, value_set=held["Id"].combine_chunks()))
+    return pc.coalesce(keys, ids)
 
 
 def _limit(org: Org) -> int:

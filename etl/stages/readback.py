@@ -85,9 +85,9 @@ def _unlike(plan: EntityPlan, written: pa.Table, actual: pa.Table, skipped: pa.A
 
 
 def _undead(org: Org, plan: EntityPlan, skipped: pa.Array, park: Park) -> pd.DataFrame:
-    """Return the rows that were deleted but are still there, by record id."""
+    """Return the rows that were deleted but are still there; those whose delete was refused are known to be."""
     deleted = to_pandas(plan.deletes.read().select(["Id", plan.entity.key]))
-    deleted = deleted[~deleted["Id"].isin(skipped.to_pandas())]  # a refused delete is told by its record id
+    deleted = deleted[~deleted[plan.entity.key].isin(skipped.to_pandas())]
     read_keys(org, plan.entity, deleted["Id"].tolist(), park, by="Id")
     return _lines(
         plan.entity, to_pandas(park.read())[plan.entity.key], "STILL_THERE", "deleted, but there when read back"
