@@ -10,7 +10,8 @@ from etl.errors import ConfigFault, GuardTripped, WrongTarget
 from etl.stages.account import Record
 from etl.stages.job import Job
 from etl.state import RunDir
-from etl.state.saved import CLAIMED, Facts, SavedPlan, save
+from etl.state.saved import CLAIMED, SavedPlan, save
+from etl.state.sealed import Facts
 
 _log = logging.getLogger(__name__)
 _CLOCKS_DIFFER = timedelta(minutes=5)

@@ -7,14 +7,12 @@ involved: whoever may write the folder can forge both. It holds personal data: f
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,37 +23,21 @@ from etl.counts import Counts
 from etl.errors import GuardTripped, StateFault, UsageFault
 from etl.frames import to_arrow, to_pandas
 from etl.guards import Reading
-from etl.park import Park
 from etl.plan import EntityPlan, Plan
 from etl.schema import BY_NAME
-from etl.state.disk import disk, private_file, private_folder, sync_folder
+from etl.state.disk import disk, private_folder, sync_folder
 from etl.state.history import journals
+from etl.state.sealed import Facts, copy_new, parks, sealed, stamped, unsealed, write_new
 
 MANIFEST = "plan.json"
 CLAIM = "applied.json"
 CLAIMED = "plan_claimed"
 """Event in the journal of the run that applies a plan, recorded before its first write."""
 FORMAT = 1
-_STAMP = "%Y-%m-%dT%H:%M:%SZ"
 _ROWS = "rows"
 _REJECTED = "rejected.arrow"
 _REJECTED_SCHEMA = pa.schema({"object": pa.string(), "key": pa.string(), "reason": pa.string()})
-_BLOCK = 1 << 20
 _AGAIN = "nothing was written; make a new plan"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Where a plan comes from, and what it is a plan of."""
-
-    run_id: str
-    created_at: datetime
-    """When the plan's run began to read."""
-    org_id: str
-    namespace: str
-    portals: tuple[tuple[str, int], ...]
-    """Names and ids."""
-    with_profiles: bool
 
 
 def check_free(folder: Path) -> None:
@@ -92,17 +74,15 @@ def save(folder: Path, plan: Plan, facts: Facts) -> Path:
 def _fill(folder: Path, plan: Plan, facts: Facts) -> None:
     rows = folder / _ROWS
     private_folder(rows)
-    hashes = {_REJECTED: _write(rows / _REJECTED, [_rejected_bytes(plan.rejected)])}
+    hashes = {_REJECTED: write_new(rows / _REJECTED, [_rejected_bytes(plan.rejected)])}
     for name, part in plan.entities.items():
-        for park in _parks(part):
+        for park in parks(part):
             for path in park.save():
                 place = f"{name}/{park.folder.name}/{path.name}"
-                hashes[place] = _copy(path, rows / place)
+                hashes[place] = copy_new(path, rows / place)
     manifest = {
         "format": FORMAT,
-        **asdict(facts),
-        "created_at": facts.created_at.astimezone(UTC).strftime(_STAMP),
-        "portals": [{"name": name, "portal_id": portal_id} for name, portal_id in facts.portals],
+        **facts.as_json(),
         "objects": {
             name: {"counts": asdict(part.counts), "newly_referred": part.newly_referred}
             for name, part in plan.entities.items()
@@ -111,14 +91,9 @@ def _fill(folder: Path, plan: Plan, facts: Facts) -> None:
         "warnings": plan.warnings,
         "files": hashes,
     }
-    text = json.dumps({**manifest, "sha256": _fingerprint(manifest)}, indent=2, ensure_ascii=False) + "\n"
-    _write(folder / MANIFEST, [text.encode()])
+    write_new(folder / MANIFEST, [sealed(manifest).encode()])
     for inner in [*(path for path in folder.rglob("*") if path.is_dir()), folder]:
         sync_folder(inner)
-
-
-def _parks(part: EntityPlan) -> tuple[Park, Park, Park, Park]:
-    return part.creates, part.updates, part.before, part.deletes
 
 
 def _rejected_bytes(rejected: pd.DataFrame) -> bytes:
@@ -126,31 +101,6 @@ def _rejected_bytes(rejected: pd.DataFrame) -> bytes:
     with pa.ipc.new_file(sink, _REJECTED_SCHEMA) as writer:
         writer.write_table(to_arrow(rejected.astype("string[pyarrow]"), _REJECTED_SCHEMA))
     return sink.getvalue().to_pybytes()
-
-
-def _fingerprint(manifest: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a manifest without its own, whatever its blanks and the order of its keys."""
-    plain = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(plain.encode()).hexdigest()
-
-
-def _write(path: Path, pieces: Iterable[bytes]) -> str:
-    """Write a file that was not there, see it on the disk, and return its SHA-256."""
-    seen = hashlib.sha256()
-    private_folder(path.parent)
-    with private_file(path, os.O_WRONLY | os.O_EXCL) as file:
-        for piece in pieces:
-            seen.update(piece)
-            view = memoryview(piece)
-            while view:
-                view = view[file.write(view) :]
-        os.fsync(file.fileno())
-    return seen.hexdigest()
-
-
-def _copy(source: Path, target: Path) -> str:
-    with source.open("rb") as file:
-        return _write(target, iter(lambda: file.read(_BLOCK), b""))
 
 
 def _appear(temporary: Path, place: Path) -> None:
@@ -176,10 +126,7 @@ class SavedPlan:
             except (FileNotFoundError, NotADirectoryError):
                 raise UsageFault(f"{folder} holds no saved plan: there is no {MANIFEST} in it") from None
         try:
-            manifest = json.loads(text)
-            self.sha256 = str(manifest.pop("sha256"))
-            if self.sha256 != _fingerprint(manifest):
-                raise ValueError("another hash")  # noqa: TRY301 -- all that is not whole ends in the one sentence below
+            manifest, self.sha256 = unsealed(text)
             self._read(manifest)
         except (ValueError, TypeError, KeyError, AttributeError, LookupError) as error:
             raise GuardTripped(f"{path} is not as it was saved: damaged, edited or torn; {_AGAIN}") from error
@@ -187,14 +134,7 @@ class SavedPlan:
     def _read(self, manifest: Mapping[str, Any]) -> None:
         if manifest["format"] != FORMAT:
             raise GuardTripped(f"{self.folder} was saved by another version of this program; {_AGAIN}")
-        self.facts = Facts(
-            run_id=str(manifest["run_id"]),
-            created_at=datetime.strptime(manifest["created_at"], _STAMP).replace(tzinfo=UTC),
-            org_id=str(manifest["org_id"]),
-            namespace=str(manifest["namespace"]),
-            portals=tuple((str(one["name"]), int(one["portal_id"])) for one in manifest["portals"]),
-            with_profiles=bool(manifest["with_profiles"]),
-        )
+        self.facts = Facts.of(manifest)
         self.counts = {
             BY_NAME[name].name: Counts(**{what: int(rows) for what, rows in facts["counts"].items()})
             for name, facts in manifest["objects"].items()
@@ -217,7 +157,7 @@ class SavedPlan:
                 first = min(there ^ set(self._files))
                 raise self._changed(f"{first} is {'too many' if first in there else 'missing'}")
             for name, seen in self._files.items():
-                if _copy(rows / name, into / name) != seen:
+                if copy_new(rows / name, into / name) != seen:
                     raise self._changed(f"{name} holds something else")
         try:
             plans = {name: self._plan_of(name, into) for name in self.counts}
@@ -229,10 +169,10 @@ class SavedPlan:
     def _plan_of(self, name: str, into: Path) -> EntityPlan:
         part = EntityPlan(BY_NAME[name], into / name)
         part.counts, part.newly_referred = self.counts[name], self._referred[name]
-        for park in _parks(part):
+        for park in parks(part):
             park.load()
         counts = part.counts
-        if [park.rows for park in _parks(part)] != [counts.create, counts.update, counts.update, counts.delete]:
+        if [park.rows for park in parks(part)] != [counts.create, counts.update, counts.update, counts.delete]:
             raise ValueError(f"the rows of {name} are not as many as its counts say")
         return part
 
@@ -257,10 +197,10 @@ class SavedPlan:
     def claim(self, run_id: str, now: datetime) -> None:
         """Mark the plan as applied, on the disk when this returns; of several runs that try, one succeeds."""
         mark = self.folder / CLAIM
-        facts = {"run_id": run_id, "at": now.astimezone(UTC).strftime(_STAMP)}
+        facts = {"run_id": run_id, "at": stamped(now)}
         with disk(mark):
             try:
-                _write(mark, [json.dumps(facts).encode() + b"\n"])
+                write_new(mark, [json.dumps(facts).encode() + b"\n"])
             except FileExistsError:
                 raise self._applied(_applier(mark)) from None
             sync_folder(self.folder)
