@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from salesforce_door import ENROLLMENT, MEMBERSHIP, OrgDoor
@@ -187,3 +188,35 @@ def test_query_jobs_can_be_aborted_deleted_and_listed(door: OrgDoor) -> None:
     assert door.call("GET", "/jobs/ingest").json()["records"] == []
     assert door.call("DELETE", f"/jobs/query/{made['id']}").status_code == 204
     assert door.call("GET", f"/jobs/query/{made['id']}").status_code == 404
+
+
+def test_a_deleted_record_says_who_deleted_it_and_when(door: OrgDoor) -> None:
+    """Its LastModifiedById is who deleted it, its SystemModstamp when; COUNT() sees it by queryAll alone."""
+    person = door.org.insert("User", {"Alias": "admin"})
+    mine, theirs = (door.org.insert("Contact", {"LastName": name}) for name in ("Mine", "Theirs"))
+    door.now += 3600
+    door.org.delete("Contact", mine)
+    door.org.delete("Contact", theirs, by=person)
+    count = "SELECT COUNT() FROM Contact WHERE IsDeleted = true"
+    hour = f"{datetime.fromtimestamp(door.now - 60, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    later = f"{datetime.fromtimestamp(door.now + 60, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+    def counted(resource: str, where: str = "") -> int:
+        answer = door.call("GET", resource, params={"q": count + where}).json()
+        assert (answer["records"], answer["done"]) == ([], True)
+        return int(answer["totalSize"])
+
+    assert (counted("/query"), counted("/queryAll")) == (0, 2)
+    assert counted("/queryAll", f" AND LastModifiedById = '{door.org.user_id}'") == 1
+    assert counted("/queryAll", f" AND LastModifiedById = '{person[:15]}' AND SystemModstamp >= {hour}") == 1
+    assert counted("/queryAll", f" AND SystemModstamp >= {later}") == 0
+
+
+def test_rows_can_be_left_out_in_silence(door: OrgDoor) -> None:
+    """By a knob a Bulk query is complete in every word it says, and rows are missing; REST counts all."""
+    people(door, *"ABCDE")
+    door.org.unseen_rows = {"Contact": 2}
+    job = start(door, "SELECT Id FROM Contact")
+    ((text, _),) = pages(door, job)
+    assert (len(text.split()) - 1, door.job(job, "query")["numberRecordsProcessed"]) == (3, 3)
+    assert door.query("SELECT COUNT() FROM Contact")["totalSize"] == 5

@@ -45,6 +45,8 @@ class QueryJob(Job):
         self._lines = _lines(found, glue)
         if not parse(text).order:
             random.Random(self.mixed).shuffle(self._lines)
+        unseen = self.org.unseen_rows.get(self.spec["object"], 0)
+        self._lines = self._lines[: max(0, len(self._lines) - unseen)]
 
     def work(self, share: float) -> None:
         """Finish when the time is up."""

@@ -38,7 +38,9 @@ class _Rules:
 class Writer:
     """Writes records in the name of one source; `record=False` keeps them out of the ledger.
 
-    With `hold` effects wait for `commit`, or are taken back by `roll_back`.
+    With `hold` effects wait for `commit`, or are taken back by `roll_back`. `by` is the user who writes: nobody named
+    is the integration user. Who deletes a record has modified it last, at the moment of the delete (assumed: the
+    guides say of SystemModstamp that every change moves it, and the recycle bin names who deleted).
     """
 
     org: SalesforceOrg
@@ -48,6 +50,7 @@ class Writer:
     hold: bool = False
     notes: list[dict[str, Any]] = field(default_factory=list)
     undo: list[Callable[[], object]] = field(default_factory=list)
+    by: str = ""
     known: dict[str, _Rules] = field(default_factory=dict, init=False, repr=False)
 
     def commit(self) -> None:
@@ -128,7 +131,7 @@ class Writer:
         ]
         if any(rows for _, by, rows in children if by.on_delete == "Restrict"):
             raise RowError("DELETE_FAILED", "Your attempt to delete could not be completed: other records refer to it")
-        after = Writer(self.org, "cascade", self.job_id, self.record, self.hold, self.notes, self.undo)
+        after = Writer(self.org, "cascade", self.job_id, self.record, self.hold, self.notes, self.undo, self.by)
         for child, by, rows in children:
             if by.on_delete == "Cascade":
                 after.delete_many(child, [row["Id"] for row in rows if row["Id"] in child.rows])
@@ -179,7 +182,7 @@ class Writer:
 
     def _stamps(self) -> dict[str, Any]:
         now = self.org.now()
-        return {"LastModifiedDate": now, "LastModifiedById": self.org.user_id, "SystemModstamp": now}
+        return {"LastModifiedDate": now, "LastModifiedById": self.by or self.org.user_id, "SystemModstamp": now}
 
     def _rules(self, kind: ObjectType) -> _Rules:
         found = self.known.get(kind.name)

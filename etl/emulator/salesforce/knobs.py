@@ -21,6 +21,7 @@ PLAIN = (
     "rest_page_rows",
     "list_page_rows",
     "can_hard_delete",
+    "unseen_rows",
 )
 
 

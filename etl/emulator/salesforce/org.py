@@ -46,7 +46,8 @@ class SalesforceOrg:
     means all. `fail_jobs_after_rows`: ingest jobs commit that many rows, then fail. `session_calls`: a session
     dies after so many calls. `query_page_rows`: rows of a Bulk result page when the client names no number.
     `read_only_fields`: names like ``Contact.LU_User_ID__c`` that field-level security closes. `refuse`: rules that
-    refuse records. `can_hard_delete`: whether the user may. Take `lock` to change records outside the methods.
+    refuse records. `can_hard_delete`: whether the user may. `unseen_rows`: object to how many rows its Bulk queries
+    leave out in silence. Take `lock` to change records outside the methods.
     """
 
     def __init__(  # a seed or test names what it needs
@@ -85,6 +86,7 @@ class SalesforceOrg:
         self.list_page_rows = 1_000
         self.read_only_fields: set[str] = set()
         self.can_hard_delete = False
+        self.unseen_rows: dict[str, int] = {}
         self.settle: Callable[[], object] = lambda: None
         self.unstick: Callable[[], object] = lambda: None
 
@@ -148,29 +150,32 @@ class SalesforceOrg:
         """Make the fixed access token valid again."""
         self.sessions.restore()
 
-    def insert(self, object: str, fields: dict[str, Any], *, record: bool = True, source: str = "seed") -> str:
+    def insert(
+        self, object: str, fields: dict[str, Any], *, record: bool = True, source: str = "seed", by: str = ""
+    ) -> str:
         """Make a record and return its id (18 characters); fields as in JSON. RowError when refused.
 
-        A Contact or User without a required field gets an invented one.
+        A Contact or User without a required field gets an invented one. `by` is the user who does it, here and below:
+        nobody named is the integration user.
         """
         with self.lock:
             table = self.tables[object]
             given = {**self._person_defaults(table), **fields}
-            return Writer(self, source, record=record).create(table, stored(self, table, given))
+            return Writer(self, source, record=record, by=by).create(table, stored(self, table, given))
 
-    def update(self, object: str, id: str, fields: dict[str, Any], *, record: bool = True) -> None:
+    def update(self, object: str, id: str, fields: dict[str, Any], *, record: bool = True, by: str = "") -> None:
         """Change a record as a person would by hand; KeyError without it, RowError when refused."""
         with self.lock:
             table = self.tables[object]
             row = table.rows[table.id_of(id) or id]
-            Writer(self, "seed", record=record).update(table, row, stored(self, table, fields))
+            Writer(self, "seed", record=record, by=by).update(table, row, stored(self, table, fields))
 
-    def delete(self, object: str, id: str, *, record: bool = True) -> None:
+    def delete(self, object: str, id: str, *, record: bool = True, by: str = "") -> None:
         """Delete a record softly, with its details; RowError when refused."""
         with self.lock:
             table = self.tables[object]
             found = table.id_of(id) or id
-            writer = Writer(self, "seed", record=record)
+            writer = Writer(self, "seed", record=record, by=by)
             writer.check_delete(table, found)
             writer.delete(table, found)
 
