@@ -61,12 +61,15 @@ def _changed(
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     bits = np.zeros(rows, dtype="int64")
     for column, want in desired.items():
-        have = existing[column]
-        unlike = pc.fill_null(pc.not_equal(want, have), False)
-        differs = pc.or_(unlike, pc.xor(want.is_null(), have.is_null()))
+        differs = unlike(want, existing[column])
         if pc.any(differs).as_py():
             bits |= differs.to_numpy(zero_copy_only=False).astype("int64") << order.index(column)
     return bits
+
+
+def unlike(want: pa.Array, have: pa.Array) -> pa.Array:
+    """Return where two normalised columns differ; null is like null alone."""
+    return pc.or_(pc.fill_null(pc.not_equal(want, have), False), pc.xor(want.is_null(), have.is_null()))
 
 
 def changed_columns(bits: int, columns: tuple[str, ...]) -> list[str]:

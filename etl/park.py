@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -48,6 +49,8 @@ class Park:
 
     def _flush(self) -> None:
         path = self.folder / f"{len(self._files):06d}.arrow"
+        with _disk(path):
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))  # arrow would let others read it
         with _disk(path), pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, self.schema) as writer:
             writer.write_table(pa.Table.from_batches(self._waiting, self.schema).combine_chunks())
         self._files.append(path)

@@ -62,7 +62,7 @@ def stop_if_changed(
         if not part.changes:
             continue
         now = Park(folder / name, entity_schema(part.entity))
-        _read(org, part, portal_ids, now)
+        read_now(org, part, portal_ids, now)
         since = compare(part, now, shapes[name])
         now.clear()
         total += since.rows
@@ -77,7 +77,7 @@ def stop_if_changed(
         )
 
 
-def _read(org: Org, part: EntityPlan, portal_ids: Sequence[int], now: Park) -> None:
+def read_now(org: Org, part: EntityPlan, portal_ids: Sequence[int], now: Park) -> None:
     """Read the rows of a plan as they are now: by key while they are few, else with all of their portals."""
     entity = part.entity
     # of people only those are read who are in the plan; rows of LearnUpon's own package have no key to ask by

@@ -46,15 +46,20 @@ def history(state_dir: Path) -> list[RunSummary]:
 
 def load_report(state_dir: Path, run_id: str) -> dict[str, Any]:
     """Return a run's `report.json`; raises UsageFault for an id that is not there, naming the nearest."""
-    known = [folder.name for folder in _folders(state_dir)]
-    if run_id not in known:
-        near = get_close_matches(run_id, known, 1, 0) if known else []
-        hint = f"; the nearest is {near[0]}" if near else f"; no run is known in {state_dir}"
-        raise UsageFault(f"no run {run_id!r}{hint}")
-    report = _report(runs_folder(state_dir) / run_id)
+    report = _report(known_run(state_dir, run_id))
     if report is None:
         raise UsageFault(f"run {run_id} left no readable report: it is still running or was killed")
     return report
+
+
+def known_run(state_dir: Path, run_id: str) -> Path:
+    """Return the folder of a run; raises UsageFault for an id that is not there, naming the nearest."""
+    known = {folder.name: folder for folder in _folders(state_dir)}
+    if run_id not in known:
+        near = get_close_matches(run_id, list(known), 1, 0) if known else []
+        hint = f"; the nearest is {near[0]}" if near else f"; no run is known in {state_dir}"
+        raise UsageFault(f"no run {run_id!r}{hint}")
+    return known[run_id]
 
 
 def run_folder(state_dir: Path, run_id: str) -> Path | None:
@@ -83,7 +88,7 @@ def prune(state_dir: Path, keep_days: int, now: datetime) -> list[str]:
     for folder in folders:
         if folder == newest or now - _begun(folder) <= timedelta(days=keep_days):
             continue
-        if Journal(folder / JOURNAL).is_unfinished or _is_alive(folder):
+        if Journal(folder / JOURNAL).is_unfinished or is_alive(folder):
             continue
         with disk(folder):
             shutil.rmtree(folder)
@@ -94,7 +99,7 @@ def prune(state_dir: Path, keep_days: int, now: datetime) -> list[str]:
 def remove_leftovers(state_dir: Path) -> None:
     """Remove the scratch folders and half-written files of runs that died."""
     for folder in _folders(state_dir):
-        if _is_alive(folder):
+        if is_alive(folder):
             continue
         with disk(folder):
             shutil.rmtree(folder / "work", ignore_errors=True)
@@ -122,7 +127,8 @@ def _begun(folder: Path) -> datetime:
     return datetime.strptime(folder.name[:15], _STAMP).replace(tzinfo=UTC)
 
 
-def _is_alive(folder: Path) -> bool:
+def is_alive(folder: Path) -> bool:
+    """Say whether the run of this folder is still at work."""
     path = folder / ALIVE
     if not path.exists():
         return False
@@ -145,7 +151,7 @@ def _summary(folder: Path) -> RunSummary:
     report = _report(folder)
     started = f"{_begun(folder):%Y-%m-%dT%H:%M:%SZ}"
     if report is None:
-        outcome = "running" if _is_alive(folder) else "unreadable" if (folder / REPORT).exists() else "died"
+        outcome = "running" if is_alive(folder) else "unreadable" if (folder / REPORT).exists() else "died"
         return RunSummary(folder.name, outcome=outcome, started_at=started)
     counts = [row for row in report.get("objects", {}).values() if isinstance(row, dict)]
 
