@@ -81,12 +81,19 @@ def _stopped(app: App, error: Exception) -> int:
     code = exit_code_of(error)
     if isinstance(error, SyncError):
         _log.debug("stopped", exc_info=error)
-        _say(app, str(error), code)
+        _say(app, _whole(str(error), app.ending), code)
         return code
     _log.error("unexpected %s", type(error).__name__, exc_info=error)
     where = f"; what was done until then is in {app.report}" if app.report else ""
     _say(app, f"this is a bug in learnupon-sync ({type(error).__name__}): the lines above say where{where}", code)
     return code
+
+
+def _whole(message: str, ending: str) -> str:
+    """Return a message with the sentences that end it, on a line of their own below one of several lines."""
+    if not ending:
+        return message
+    return f"{message}\n{ending}" if "\n" in message else f"{message.rstrip('.')}. {ending}"
 
 
 def _say(app: App, message: str, code: int) -> None:

@@ -35,6 +35,8 @@ class App:
     """The path of `--config`, if it was given."""
     report: Path | None = None
     """Folder of the run's report, set by the command that makes one; named when the program stops on a bug."""
+    ending: str = ""
+    """What the last line on standard error adds to what stopped a run: what was written, and what to do next."""
 
     @property
     def config(self) -> Path:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 
 from etl import pipeline
 from etl.clock import stoppable
 from etl.config import NotifySettings
-from etl.errors import BUG, OK, ROWS_REFUSED, SyncError, exit_code_of
+from etl.errors import BUG, OK, ROWS_REFUSED, StateFault, SyncError, exit_code_of
 from etl.notify import Notifier
 from etl.report.html import html
 from etl.report.model import Report, to_json
@@ -19,6 +20,7 @@ from etl.report.tables import changes_csv, refused_csv, unmatched_csv
 from etl.stages.account import Record
 from etl.stages.job import Job
 from etl.state import RunDir, lock, prune, remove_leftovers
+from etl.state.rundir import REPORT
 
 _log = logging.getLogger(__name__)
 _OUTCOMES = {OK: "ok", ROWS_REFUSED: "rows_refused"}
@@ -29,7 +31,9 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
     """Run a job from lock to report; return the report and the error that stopped it, if one did.
 
     A stop that is a SyncError ends in a report with its exit code; any other exception is a bug, which is reported too
-    and then raised. A run that may write holds the lock of the state folder; LockHeld and StateFault are raised.
+    and then raised. A run that may write holds the lock of the state folder; LockHeld and StateFault are raised before
+    anything was asked of anybody. From then on the outcome is that of the data: a report that cannot be written, or a
+    listener who cannot be told, is a warning.
     """
     state = job.settings.state_dir
     with _locked(job), RunDir(state, job.run_id, job.clock) as folder:
@@ -41,8 +45,8 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
             random=job.random,
             transport=job.transport,
         )
-        notifier.began()
         folder.journal.record("run_begun", command=job.command, dry_run=not job.writes)
+        notifier.began()
         try:
             code = work(replace(job, clock=stoppable(job.clock, job.stop)), folder, record)
             report, error = record.end(code, _OUTCOMES[code]), None
@@ -56,7 +60,7 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
             report = record.end(exit_code_of(error), error.outcome, str(error))
         leave(folder, record)
         notifier.ended(report)
-        prune(state, job.settings.report.keep_days, job.clock.now())
+        _tidy(job, record)
     return report, error
 
 
@@ -64,15 +68,42 @@ def _locked(job: Job) -> AbstractContextManager[None]:
     return lock(job.settings.state_dir, run_id=job.run_id, clock=job.clock) if job.writes else nullcontext()
 
 
+def _tidy(job: Job, record: Record) -> None:
+    """Remove old runs by the earlier of two clocks: one that has jumped ahead must not take the history with it."""
+    now = min(moment for moment in (job.clock.now(), record.server_time) if moment)
+    try:
+        prune(job.settings.state_dir, job.settings.report.keep_days, now)
+    except StateFault as fault:
+        _log.warning("old runs were not removed: %s", fault)
+
+
 def leave(folder: RunDir, record: Record) -> None:
-    """Write what a run leaves: report.json, report.html, changes, unmatched and refused rows; the JSON last."""
+    """Write what a run leaves: report.json, report.html, changes, unmatched and refused rows; the JSON last.
+
+    What the disk does not take is left out, with a warning: the run has ended as it has ended.
+    """
     report = record.report
+    missing: list[str] = []
+    for name, pieces in _files(record):
+        try:
+            folder.write(name, pieces())
+        except StateFault as fault:
+            if not missing:
+                _log.warning("the report is not whole: %s", fault)
+            missing.append(name)
+            record.note([f"the disk did not take {name}: {fault}"])
+    with suppress(StateFault):
+        folder.journal.record("run_ended", exit_code=report.exit_code, outcome=report.outcome, missing=missing)
+    _log.info("run %s ended: %s (exit %d)", report.run_id, report.outcome, report.exit_code)
+
+
+def _files(record: Record) -> Iterator[tuple[str, Callable[[], Iterable[bytes]]]]:
+    """Give the name of each file, and what makes its pieces when it is its turn."""
+    report, refused = record.report, record.refused
     for name, plan in record.plan.entities.items():
         if plan.changes:
-            folder.write(f"changes/{name}.csv", changes_csv(plan))
-    folder.write("unmatched.csv", unmatched_csv(record.unmatched, show_names=record.show_names))
-    folder.write("refused.csv", refused_csv(record.refused, record.plan.rejected))
-    folder.write_text("report.html", html(report))
-    folder.write_text("report.json", json.dumps(to_json(report), indent=2, ensure_ascii=False) + "\n")
-    folder.journal.record("run_ended", exit_code=report.exit_code, outcome=report.outcome)
-    _log.info("run %s ended: %s (exit %d)", report.run_id, report.outcome, report.exit_code)
+            yield f"changes/{name}.csv", partial(changes_csv, plan)
+    yield "unmatched.csv", partial(unmatched_csv, record.unmatched, show_names=record.show_names)
+    yield "refused.csv", partial(refused_csv, refused, record.plan.rejected)
+    yield "report.html", lambda: [html(report).encode()]
+    yield REPORT, lambda: [json.dumps(to_json(report), indent=2, ensure_ascii=False).encode() + b"\n"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -12,15 +13,18 @@ import click
 
 from etl.app import App
 from etl.config import PortalSettings, Settings
-from etl.errors import CHANGES_PLANNED, OK, UsageFault
+from etl.errors import CHANGES_PLANNED, OK, StateFault, SyncError, UsageFault
 from etl.guards import Allowed
 from etl.lifecycle import Work, execute
 from etl.pipeline import run
 from etl.report.markdown import markdown
 from etl.report.model import Report, to_json
 from etl.report.text import changes_text, text, wants_color
+from etl.report.wording import ending
 from etl.stages.job import Backfill, Job
 from etl.state.rundir import new_run_id, runs_folder
+
+_log = logging.getLogger(__name__)
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -93,12 +97,28 @@ def carry_out(
             backfill=backfill,
             show_values=show_values,
         )
-        report, error = execute(job, work)
-    app.report = runs_folder(settings.state_dir) / report.run_id
-    show(app, report, as_json=as_json, as_markdown=as_markdown)
+        report, error = _executed(app, job, work)
+    try:
+        show(app, report, as_json=as_json, as_markdown=as_markdown)
+    except StateFault as fault:
+        if error is None and not job.writes:
+            raise
+        _log.warning("%s; the run itself is not touched by that", fault)
     if error is not None:
         raise error
     return report
+
+
+def _executed(app: App, job: Job, work: Work) -> tuple[Report, SyncError | None]:
+    """Execute a job; see that whatever the program says last tells what was written, and where it is told in full."""
+    place = runs_folder(job.settings.state_dir) / job.run_id
+    app.ending = "Nothing was written to Salesforce."  # of a run that cannot even begin
+    try:
+        report, error = execute(job, work)
+    finally:
+        app.report = place if place.is_dir() else None
+    app.ending = ending(report)
+    return report, error
 
 
 def show(app: App, report: Report, *, as_json: bool = False, as_markdown: bool = False) -> None:

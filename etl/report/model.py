@@ -108,10 +108,14 @@ class Report:
 
     run_id: str
     command: str = "run"
+    undoes: str = ""
+    """The run that this one puts back."""
     outcome: str = "ok"
     exit_code: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    took_s: float | None = None
+    """Seconds by a clock that is never set; None for a report that tells only when it began and ended."""
     org_id: str = ""
     portals: list[PortalLine] = field(default_factory=list)
     objects: dict[str, ObjectCounts] = field(default_factory=dict)
@@ -158,6 +162,8 @@ class Report:
     @property
     def seconds(self) -> float | None:
         """Return how long the run took, in seconds; None while a time is missing."""
+        if self.took_s is not None:
+            return round(self.took_s, 1)
         if self.started_at is None or self.finished_at is None:
             return None
         return round((self.finished_at - self.started_at).total_seconds(), 1)
@@ -186,6 +192,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "dry_run": report.dry_run,
         "error": {"message": report.error} if report.error else None,
         "overrides": dict(report.overrides),
+        **({"undoes": report.undoes} if report.undoes else {}),
         "guard_places": {guard.name: guard.where for guard in report.guards if guard.where},
         "unmatched_reasons": most_first(report.unmatched_reasons),
         "refused_reasons": most_first(report.refused_reasons),
@@ -213,6 +220,7 @@ def from_json(data: Mapping[str, Any]) -> Report:
             ],
             samples=[Change(**_known(Change, item)) for item in data.get("samples", ())],
             error=(data.get("error") or {}).get("message", ""),
+            took_s=data.get("seconds"),
         )
     except (TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"not a report of a run: {error}") from error

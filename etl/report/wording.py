@@ -37,6 +37,9 @@ STOPS: dict[int, tuple[str, str]] = {
 }
 """What each exit code that stops a run is called, and what to do next."""
 
+_ADVICE = ("run again", "make a new plan", "set it right", "allow-deletes", "allow-updates")
+"""Words by which an error says itself what to do."""
+
 
 @dataclass(frozen=True)
 class Headline:
@@ -84,6 +87,14 @@ def written(report: Report) -> str:
         return "Nothing was written to Salesforce."
     sentence = f"{rows(total.written).capitalize()} had been written by then"
     return sentence + (f"; the outcome of {total.unknown:,} is not known yet." if total.unknown else ".")
+
+
+def ending(report: Report) -> str:
+    """Return the sentences for what the error of a stopped run leaves unsaid: what was written, and what to do."""
+    head, said = headline(report), report.error.lower()
+    written_too = report.wrote or "nothing was written" not in said
+    next_too = not any(words in said for words in _ADVICE)
+    return " ".join(words for words, wanted in ((head.sentence, written_too), (head.next, next_too)) if wanted)
 
 
 def reason(code: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 import pandas as pd
 
 from etl import guards, keys
 from etl.clock import Clock, Stopped
-from etl.errors import GuardTripped, OutcomeUnknown, SyncError, TryLater
+from etl.errors import BUG, GuardTripped, OutcomeUnknown, SyncError, TryLater
 from etl.learnupon import PortalRead
 from etl.plan import Plan
 from etl.report.model import GuardLine, ObjectCounts, PortalLine, Report
@@ -42,6 +43,7 @@ class Record:
     def __init__(self, job: Job) -> None:
         """Begin with nothing but the portals' names."""
         self._job = job
+        self._began = job.clock.monotonic()
         self._org: Org | None = None
         self._portals: Portals | None = None
         self._tenure: Tenure | None = None
@@ -176,7 +178,17 @@ class Record:
             if followed is not None:
                 followed.close()
         self.report.finished_at = self._job.clock.now()
+        if exit_code != BUG:  # after a bug nothing is relied on that is not needed
+            self.report.took_s = self._job.clock.monotonic() - self._began
         return self.report
+
+    @property
+    def server_time(self) -> datetime | None:
+        """Return the time by Salesforce's clock once the record is closed; None when Salesforce was not reached."""
+        if self._org is None:
+            return None
+        self._org.clock = self._job.clock  # one that runs on when the run was stopped
+        return self._org.server_time()
 
 
 def stop_if_tripped(plan: Plan) -> None:

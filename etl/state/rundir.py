@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import shutil
@@ -19,6 +20,8 @@ from etl.clock import Clock
 from etl.errors import StateFault
 from etl.state.disk import disk, private_folder, sync_folder
 from etl.state.journal import Journal
+
+_log = logging.getLogger(__name__)
 
 ALIVE = ".alive"
 """File in a run folder that is locked as long as the run lives."""
@@ -101,9 +104,8 @@ class RunDir:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Close; an error of the run itself is never hidden by one of the tidying."""
+        """Close; how the run ended is never hidden by trouble with the tidying."""
         try:
             self.close()
-        except StateFault:
-            if error is None:
-                raise
+        except StateFault as fault:
+            _log.warning("the run's folder could not be tidied up: %s", fault)
