@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "backfill": "Bring in history for a chosen scope; never deletes.",
     "totals": "Sum up the profiles of Contacts and Users after portals were run apart.",
     "runs": "List earlier runs, or show one in full.",
+    "undo": "Put back what a run changed or deleted.",
     "emulator": "Serve the emulated LearnUpon and Salesforce for trying things by hand.",
 }
 """Every command and the one line that help shows for it, so that help imports none of them."""

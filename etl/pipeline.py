@@ -17,14 +17,15 @@ from etl.normalise import Shapes
 from etl.salesforce.load import Load
 from etl.salesforce.org import Org
 from etl.schema import MEMBERSHIP
-from etl.stages import account, people, quota, saved, target, tenure
+from etl.stages import account, people, quota, restore, saved, target, tenure
 from etl.stages.extract import Portals
 from etl.stages.job import Job
 from etl.stages.judge import guard, judge
 from etl.stages.readback import read_back
 from etl.stages.threads import first_failure, threads
 from etl.stages.unchanged import stop_if_changed
-from etl.state import RunDir, sync_files
+from etl.state import RunDir
+from etl.state.copies import keep
 from etl.state.saved import SavedPlan
 
 
@@ -119,10 +120,34 @@ def apply(job: Job, folder: RunDir, record: account.Record, *, plan_in: Path, ma
     return _write(job, org, folder, record, shapes)
 
 
+def undo(job: Job, folder: RunDir, record: account.Record, *, source: Path, shown: restore.Shown) -> int:
+    """Put back what the run of the folder `source` changed or deleted, from the copy it kept; see `run` for the rest.
+
+    Only what still is as that run wrote it is put back. Raises StateFault for a copy that is not whole, WrongTarget
+    for one of another org, GuardTripped when the plan is not the one that was shown.
+    """
+    copies = restore.opened(job, record, source)
+    if copies.facts is None:
+        return OK
+    org = target.connect(job)
+    record.follow(org)
+    shapes = target.shapes_of(org)
+    allowances = quota.check_reading(org)
+    tenure.begin(job, org, record, folder)
+    plan = restore.planned(job, org, copies, shapes, folder)
+    record.planned(plan)
+    restore.agree(job, plan, shown)
+    if not job.writes:
+        return OK
+    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+    return _write(job, org, folder, record, shapes)
+
+
 def _write(job: Job, org: Org, folder: RunDir, record: account.Record, shapes: dict[str, Shapes]) -> int:
     """Save the rows as they were, apply the plan, and compare what was written with what is there."""
     plan = record.plan
-    sync_files(plan.save())
+    if plan.changes:
+        keep(folder, plan, saved.facts_of(job, record))
     load = Load(org, journal=record.fenced(folder.journal), folder=folder.work)
     try:
         load.apply(plan.entities)

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from etl.diff import CHANGED, changed_columns
+from etl.park import Park
 from etl.plan import EntityPlan
 from etl.report import wording
 
@@ -56,6 +57,11 @@ def refused_csv(refused: pd.DataFrame, rejected: pd.DataFrame) -> Iterator[bytes
     """
     unsent = rejected[["object", "key"]].assign(operation="none", code="rejected", message=rejected["reason"])
     return _csv(REFUSED, (_text_table(frame, REFUSED) for frame in (refused, unsent)))
+
+
+def left_csv(left: Park) -> Iterator[bytes]:
+    """Return the rows that putting a run back leaves as they are: object, key, record id, columns, and why."""
+    return _csv(tuple(left.schema.names), left.batches())
 
 
 def safe(cells: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -61,23 +61,32 @@ def headline(report: Report) -> Headline:
         then = "Each one is listed with its reason: mend the cause and run again. Only these rows are sent then."
         return Headline("note", f"Finished, but {rows(report.lost)} did not get in", summary(report), then)
     if not total.changes and not total.rejected:
-        return Headline("good", "Nothing to do", f"Salesforce agrees with LearnUpon: {rows(total.unchanged)} compared.")
+        return Headline("good", "Nothing to do", f"{agreement(report)}: {rows(total.unchanged)} compared.")
     if report.preview:
         return Headline("note", "A plan, not yet a change", summary(report), "Nothing was written to Salesforce.")
-    return Headline("good", "Salesforce agrees with LearnUpon", summary(report))
+    return Headline(
+        "good", f"Run {report.undoes} was put back" if report.undoes else agreement(report), summary(report)
+    )
 
 
 def summary(report: Report) -> str:
     """Return the line of totals: `Plan: 12 to create, ...` before a write, `Done: 12 created, ...` after one."""
     total = report.totals
     if not total.changes and not total.rejected:
-        return f"Nothing to do: Salesforce agrees with LearnUpon ({rows(total.unchanged)} compared)."
+        return f"Nothing to do: {agreement(report)} ({rows(total.unchanged)} compared)."
     if report.wrote:
         line = f"Done: {total.created:,} created, {total.updated:,} updated, {total.deleted:,} deleted"
     else:
         line = f"Plan: {total.create:,} to create, {total.update:,} to update, {total.delete:,} to delete"
     rest = {"refused": total.refused, "rejected": total.rejected, "with an unknown outcome": total.unknown}
     return line + "".join(f", {count:,} {name}" for name, count in rest.items() if count) + "."
+
+
+def agreement(report: Report) -> str:
+    """Return what holds when there is nothing to do."""
+    if report.undoes:
+        return f"nothing of run {report.undoes} is left to put back"
+    return "Salesforce agrees with LearnUpon"
 
 
 def written(report: Report) -> str:

@@ -22,7 +22,13 @@ _ORG_ID = 15
 
 def keep(job: Job, record: Record, out: Path) -> None:
     """Save a plan in a folder of its own; raises UsageFault when something is there."""
-    facts = Facts(
+    place = save(out, record.plan, facts_of(job, record))
+    _log.info("the plan is saved in %s; it holds personal data", place)
+
+
+def facts_of(job: Job, record: Record) -> Facts:
+    """Return where the plan of this run comes from."""
+    return Facts(
         run_id=job.run_id,
         created_at=record.report.started_at or job.clock.now(),
         org_id=record.report.org_id,
@@ -30,8 +36,6 @@ def keep(job: Job, record: Record, out: Path) -> None:
         portals=tuple((portal.name, portal.portal_id) for portal in job.portals),
         with_profiles=job.with_profiles,
     )
-    place = save(out, record.plan, facts)
-    _log.info("the plan is saved in %s; it holds personal data", place)
 
 
 def accept(job: Job, saved: SavedPlan, max_age: timedelta) -> None:
@@ -42,25 +46,34 @@ def accept(job: Job, saved: SavedPlan, max_age: timedelta) -> None:
 
 
 def _refuse_another_target(job: Job, saved: SavedPlan) -> None:
-    facts, settings = saved.facts, job.settings
+    refuse_another_target(job, saved.facts, f"{saved.folder} is a plan", "make a new plan")
+    facts = saved.facts
+    if facts.with_profiles and len(facts.portals) != len(job.settings.portals):
+        raise _other_portals(facts, f"{saved.folder} is a plan", "make a new plan")
+
+
+def refuse_another_target(job: Job, facts: Facts, what: str, remedy: str) -> None:
+    """Raise WrongTarget or ConfigFault when what was planned elsewhere is not for this org, objects and portals."""
+    settings = job.settings
     if facts.org_id[:_ORG_ID] != settings.salesforce.org_id[:_ORG_ID]:
         raise WrongTarget(
-            f"{saved.folder} is a plan of org {facts.org_id}, and the configuration's is {settings.salesforce.org_id}; "
+            f"{what} of org {facts.org_id}, and the configuration's is {settings.salesforce.org_id}; "
             "nothing was written"
         )
     if facts.namespace != settings.salesforce.namespace:
         raise WrongTarget(
-            f"{saved.folder} was planned with salesforce.namespace {facts.namespace!r}, and the configuration has "
+            f"{what} with salesforce.namespace {facts.namespace!r}, and the configuration has "
             f"{settings.salesforce.namespace!r}: these are other objects; nothing was written"
         )
-    planned = {portal_id for _, portal_id in facts.portals}
-    known = {portal.portal_id for portal in settings.portals}
-    if not planned <= known or (facts.with_profiles and planned != known):
-        names = ", ".join(f"{name} ({portal_id})" for name, portal_id in facts.portals)
-        raise ConfigFault(
-            f"{saved.folder} is a plan of the portals {names}, and the configuration has other ones; "
-            "nothing was written; make a new plan"
-        )
+    if not {portal_id for _, portal_id in facts.portals} <= {portal.portal_id for portal in settings.portals}:
+        raise _other_portals(facts, what, remedy)
+
+
+def _other_portals(facts: Facts, what: str, remedy: str) -> ConfigFault:
+    names = ", ".join(f"{name} ({portal_id})" for name, portal_id in facts.portals)
+    return ConfigFault(
+        f"{what} of the portals {names}, and the configuration has other ones; nothing was written; {remedy}"
+    )
 
 
 def _refuse_age(job: Job, saved: SavedPlan, max_age: timedelta) -> None:
