@@ -11,7 +11,7 @@ import pyarrow as pa
 from etl import frames
 from etl.ids import to_18
 from etl.salesforce.org import Org
-from etl.salesforce.query import rows_of
+from etl.salesforce.query import from_start, rows_of
 from etl.salesforce.snapshot import columns_of
 from etl.salesforce.typed import Column, schema
 from etl.schema import CONTACT, USER
@@ -32,8 +32,10 @@ def find_people(org: Org, person: Person, ids: Sequence[str]) -> pd.DataFrame:
     entity = CONTACT if person == "Contact" else USER
     profile = [column for column in columns_of(org, entity) if column.name != "Id"]
     columns = [*_identity(person), *profile]
-    tables = rows_of(org, person, columns, "Id", list(wanted), deleted_too=person == "Contact")
-    table = _together(tables, columns)
+    deleted = person == "Contact"
+    table = from_start(
+        lambda: _together(rows_of(org, person, columns, "Id", list(wanted), deleted_too=deleted), columns)
+    )
     if person == "User":
         table = _with_user_facts(table)
     return frames.to_pandas(table.select([*frames.PERSON.names, *(column.name for column in profile)]))
@@ -54,7 +56,7 @@ def find_by_email(org: Org, person: Person, emails: Sequence[str]) -> pd.DataFra
     """Return Id and Email of everybody (not deleted) with one of these e-mails; SOQL compares without case."""
     columns = [Column("Id", "Id", pa.string()), Column("Email", "Email", pa.string())]
     wanted = sorted({email for email in emails if email})
-    return frames.to_pandas(_together(rows_of(org, person, columns, "Email", wanted), columns))
+    return frames.to_pandas(from_start(lambda: _together(rows_of(org, person, columns, "Email", wanted), columns)))
 
 
 def _together(tables: Iterable[pa.Table], columns: Sequence[Column]) -> pa.Table:

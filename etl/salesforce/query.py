@@ -2,13 +2,15 @@
 
 Source: Bulk API 2.0 guide, query jobs; REST guide, query. Rows are checked page by page against
 `Sforce-NumberOfRecords` and in the end against the job's `numberRecordsProcessed`; only the locator `null` ends a job.
+Whether those are all the rows there are is for `etl.salesforce.counting` to see.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+from urllib.parse import quote_plus
 
 import pyarrow as pa
 import requests
@@ -26,10 +28,28 @@ PAGE_ROWS = 100_000
 MOST_POLLS = 200
 _LONGEST_WAIT_S = 30.0
 _GROWTH = 1.5
+_TOO_SLOW = frozenset({"QUERY_TIMEOUT", "OPERATION_TOO_LARGE", "REQUEST_RUNNING_TOO_LONG"})
+"""What REST says of a count over more rows than it will look through in the time it gives a request."""
 _WRONG_NAMES = ("INVALID_FIELD", "INVALID_TYPE", "No such column", "is not supported")
 _REST_VALUES = 300
 _REST_QUESTIONS = 10
 _BULK_VALUES = 4_000
+
+
+_Read = TypeVar("_Read")
+
+
+class QueryBroken(Unavailable):
+    """A query job failed, or its results were gone: a new job may do better."""
+
+
+def from_start(read: Callable[[], _Read]) -> _Read:
+    """Return what `read` reads; when its query job broke, what it reads the second time. Then QueryBroken is raised."""
+    try:
+        return read()
+    except QueryBroken as error:
+        _log.warning("%s; the query is made once more from the start", error)
+    return read()
 
 
 def waits(org: Org) -> Iterator[float]:
@@ -50,7 +70,8 @@ def bulk_rows(
     """Run a Bulk query and give its rows page by page, `page_rows` at most in each.
 
     When the iterator is exhausted, all rows came; otherwise it raises Unavailable, and what was given before must not
-    be used. SchemaMismatch when an object or field of the query is missing.
+    be used; QueryBroken when it is worth to begin anew (`from_start`). SchemaMismatch when an object or field of the
+    query is missing.
     """
     job = _create(org, query, "queryAll" if deleted_too else "query")
     _log.info("query job %s created", job)
@@ -103,7 +124,8 @@ def _await(org: Org, job: str) -> int:
                 raise SchemaMismatch(
                     f"query job {job} failed: {said[:200]}; `learnupon-sync check` says what is lacking"
                 )
-            raise Unavailable(f"query job {job} ended {state} {said[:200]}".rstrip() + "; nothing was written")
+            what = f"query job {job} ended {state} {said[:200]}".rstrip() + "; nothing was written, run again later"
+            raise QueryBroken(what) if state == "Failed" else Unavailable(what)
         if org.clock.monotonic() >= deadline:
             break
     raise Unavailable(f"query job {job} is still {state} after the time allowed; nothing was written, run again later")
@@ -121,7 +143,7 @@ def _count(value: Any, what: str) -> int:
 
 def _page(org: Org, job: str, params: dict[str, str], columns: Sequence[Column]) -> tuple[pa.Table, str]:
     """Fetch one page and the locator of the next; a page that is not whole is fetched once more, and then refused."""
-    fault = ""
+    fault, gone = "", False
     for _ in range(2):
         try:
             response = org.send(
@@ -129,9 +151,10 @@ def _page(org: Org, job: str, params: dict[str, str], columns: Sequence[Column])
             )
             return _whole_page(response, job, columns)
         except (Malformed, Rejected) as error:
-            fault = str(error)
+            fault, gone = str(error), isinstance(error, Rejected) and error.status == 404
             _log.warning("query job %s: a page was not whole: %s", job, fault)
-    raise Unavailable(f"query job {job}: {fault}, twice; nothing was written, run again later")
+    what = f"query job {job}: {fault}, twice; nothing was written, run again later"
+    raise QueryBroken(what) if gone else Unavailable(what)
 
 
 def _whole_page(response: requests.Response, job: str, columns: Sequence[Column]) -> tuple[pa.Table, str]:
@@ -162,6 +185,23 @@ def rest_rows(org: Org, query: str, columns: Sequence[Column], *, deleted_too: b
     if table.num_rows != total:
         raise Unavailable(f"a query found {total} rows and {table.num_rows} came; nothing was written, run again later")
     return table
+
+
+def count_rows(org: Org, source: str, where: str, *, deleted_too: bool = False) -> int:
+    """Return how many rows of an object (API name) there are by Salesforce's own count.
+
+    By REST; where that takes longer than a request may, by a Bulk query whose rows nobody fetches.
+    """
+    query = soql.count(source, where)
+    if len(quote_plus(query)) <= soql.LONGEST_IN_URL:
+        try:
+            answer = org.sf.query(query, include_deleted=deleted_too)
+            return _count(answer.get("totalSize"), f"the number of rows of {source}")
+        except Rejected as error:
+            if error.code not in _TOO_SLOW:
+                raise _named(error) from error
+            _log.info("%s has too many rows to count by REST (%s): counted by a query job", source, error.code)
+    return _await(org, _create(org, soql.select(["Id"], source, where), "queryAll" if deleted_too else "query"))
 
 
 def rows_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import pandas as pd
 import pyarrow as pa
@@ -10,8 +11,9 @@ import pyarrow as pa
 from etl import frames
 from etl.park import Park
 from etl.salesforce import package, soql
+from etl.salesforce.counting import Counting
 from etl.salesforce.org import Org
-from etl.salesforce.query import bulk_rows, rows_of
+from etl.salesforce.query import bulk_rows, from_start, rows_of
 from etl.salesforce.typed import Column, schema
 from etl.schema import KEY, PORTAL, Entity
 
@@ -44,23 +46,27 @@ def ours(org: Org, entity: Entity, portal_ids: Sequence[int]) -> str:
 
 
 def read_existing(org: Org, entity: Entity, portal_ids: Sequence[int], park: Park, *, where: str = "") -> int:
-    """Park all rows of a custom object that belong to these portals, and return how many.
+    """Park all rows of a custom object that belong to these portals in the empty `park`, and return how many.
 
-    One Bulk query. `where` (SOQL, API names) narrows it further. Raises Unavailable when not every row came; what
-    the park holds then is not to be used.
+    One Bulk query, and one count of the same rows. `where` (SOQL, API names) narrows it further. Raises Unavailable
+    when not every row came; what the park holds then is not to be used.
     """
     condition = soql.both(ours(org, entity, portal_ids), where)
     columns = columns_of(org, entity)
-    query = soql.select([column.header for column in columns], org.name(entity.name), condition)
-    return _fill(org, entity, park, bulk_rows(org, query, columns))
+    source = org.name(entity.name)
+    query = soql.select([column.header for column in columns], source, condition)
+    counting = Counting(org, source, condition)
+    counting.check(from_start(lambda: _fill(org, entity, park, bulk_rows(org, query, columns))))
+    return park.rows
 
 
 def _fill(org: Org, entity: Entity, park: Park, tables: Iterable[pa.Table]) -> int:
+    """Park rows in place of what the park held, and return how many came: the package's can be nobody's."""
+    park.clear()
     rows = 0
     for table in tables:
-        held = package.existing(table, entity) if _packaged(org, entity) else table
-        park.append(held)
-        rows += held.num_rows
+        park.append(package.existing(table, entity) if _packaged(org, entity) else table)
+        rows += table.num_rows
     return rows
 
 
@@ -72,13 +78,15 @@ def read_profiles(org: Org, entity: Entity) -> pd.DataFrame:
     """Return all Contacts or Users that carry a LearnUpon user id (columns: `frames.entity_schema`)."""
     columns = columns_of(org, entity)
     headers = [column.header for column in columns]
-    query = soql.select(headers, org.name(entity.name), soql.is_set(org.name("LU_User_ID__c")))
-    tables = list(bulk_rows(org, query, columns))
+    source, condition = org.name(entity.name), soql.is_set(org.name("LU_User_ID__c"))
+    counting = Counting(org, source, condition, edited=True)
+    tables = from_start(lambda: list(bulk_rows(org, soql.select(headers, source, condition), columns)))
+    counting.check(sum(table.num_rows for table in tables))
     return frames.to_pandas(pa.concat_tables(tables) if tables else schema(columns).empty_table())
 
 
 def read_keys(org: Org, entity: Entity, values: Sequence[str], park: Park, *, by: str = "") -> int:
-    """Park the rows whose key is one of the values, and return how many: for reading back what was written.
+    """Park the rows whose key is one of the values in the empty `park`, and return how many: to look at them again.
 
     `by` is `Id` to look for record ids instead of the entity's key (rows that were deleted are not found). Objects of
     the package have no key to ask by (ValueError).
@@ -87,4 +95,6 @@ def read_keys(org: Org, entity: Entity, values: Sequence[str], park: Park, *, by
         raise ValueError(f"{entity.name} of the package can be read by record id only")
     columns = columns_of(org, entity)
     field = org.name(by or entity.key)
-    return _fill(org, entity, park, rows_of(org, org.name(entity.name), columns, field, values))
+    ask = partial(rows_of, org, org.name(entity.name), columns, field, values)
+    from_start(lambda: _fill(org, entity, park, ask()))
+    return park.rows

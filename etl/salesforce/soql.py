@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from urllib.parse import quote_plus
 
 _NAME = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", re.ASCII)
@@ -35,6 +36,12 @@ def select(fields: Sequence[str], source: str, where: str = "") -> str:
     return f"{query} WHERE {where}" if where else query
 
 
+def count(source: str, where: str = "") -> str:
+    """Return the query that counts rows; by REST only, Bulk knows no COUNT()."""
+    query = f"SELECT COUNT() FROM {name(source)}"  # noqa: S608 - names are checked, values quoted by this module
+    return f"{query} WHERE {where}" if where else query
+
+
 def is_in(field: str, values: Iterable[str]) -> str:
     """Return the condition that a field is one of the values."""
     return f"{name(field)} IN ({','.join(quote(value) for value in values)})"
@@ -54,6 +61,16 @@ def starts_with(field: str, prefix: str) -> str:
 def is_set(field: str) -> str:
     """Return the condition that a field is not blank."""
     return f"{name(field)} != null"
+
+
+def is_true(field: str) -> str:
+    """Return the condition that a checkbox is set."""
+    return f"{name(field)} = true"
+
+
+def since(field: str, moment: datetime) -> str:
+    """Return the condition that a time is not before a moment, to the second."""
+    return f"{name(field)} >= {moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def either(conditions: Sequence[str]) -> str:

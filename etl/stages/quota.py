@@ -10,7 +10,8 @@ from etl.plan import Plan
 from etl.salesforce.org import Org, limits
 
 READING_CALLS = 100
-"""Requests that reading takes at the least: eight queries, eight describes, a few look-ups, with room to spare."""
+"""Requests that reading takes at the least: eight queries of four requests, a count of each, nine describes, what is
+asked about past deletes and the scope, a few look-ups, with room to spare."""
 _CALLS_A_JOB = 20
 """Requests of one ingest job: create, upload, close, polls, three results."""
 _BATCH_ROWS = 10_000
