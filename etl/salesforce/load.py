@@ -21,6 +21,7 @@ from etl.plan import EntityPlan
 from etl.salesforce.csvtext import read_back, subset
 from etl.salesforce.ingest import Ingest, Recorder, Upload
 from etl.salesforce.joblist import Job
+from etl.salesforce.onlyonce import refuse_repeats
 from etl.salesforce.org import Org
 from etl.salesforce.packagefiles import Parents, keys_of, prefixed, write_inserts, write_updates
 from etl.salesforce.results import Outcome, read_outcome
@@ -85,9 +86,12 @@ class Load:
         """Write a plan's rows and return what became of them, by local object name.
 
         Raises OutcomeUnknown when a job's end is not seen, Unavailable, AccessRefused or QuotaSpent when Salesforce
-        stops answering; what follows in the plan is then not sent.
+        stops answering; what follows in the plan is then not sent. ValueError, before anything is sent, for a plan
+        that holds a key twice.
         """
         present = [plan[entity.name] for entity in ENTITIES if entity.name in plan]
+        for one in present:
+            refuse_repeats(one)
         self.written = {one.entity.name: Written() for one in present}
         parents = Parents(self.org, plan, self.folder)
         for one in present:
