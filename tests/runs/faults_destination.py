@@ -9,6 +9,6 @@ DESTINATION: dict[str, str] = {
     "D17": "Results of a query job are gone (404 on a page): one new job; gone again: 69, nothing written.",
     "D18": "A query job finds nothing while Salesforce counts rows: 69 with both numbers, nothing is created again.",
     "D19": "A query job succeeds and lacks rows: held against COUNT() before and after; 69 with the numbers, no write.",
-    "D24": "No upload holds a key twice or an empty one: looked at before the first file is sent, else 70 and no write.",
+    "D24": "No upload holds a key twice or an empty one: looked at before the first file is sent, else 70, no write.",
 }
 NOT_HERE: dict[str, str] = {}

@@ -43,7 +43,7 @@ def test_rows_that_come_twice_are_sent_once(stage: Stage) -> None:
 @pytest.mark.fault("D24")
 @pytest.mark.parametrize("key", ["again", ""])
 def test_a_plan_with_a_key_twice_is_a_bug_and_nothing_is_sent(stage: Stage, key: str) -> None:
-    """A key that is there twice, or empty, ends the run with 70 before the first upload, though all else is in order."""
+    """A key that is there twice, or empty, ends the run with 70 before the first upload, though all else is right."""
     changes_of_every_kind(stage)
     folder = plan_into(stage)
     _add_create(folder, key)
