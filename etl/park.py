@@ -25,7 +25,7 @@ class Park:
     """
 
     def __init__(self, folder: Path, schema: pa.Schema, *, flush_rows: int = _FLUSH_ROWS) -> None:
-        """Park rows of `schema` in `folder`, which is made and belongs to this table alone, `flush_rows` a file."""
+        """Park rows of `schema` in `folder`, made with the first file, for this table alone, `flush_rows` a file."""
         self.folder = folder
         self.schema = schema
         self.rows = 0
@@ -34,8 +34,6 @@ class Park:
         self._flush_rows = flush_rows
         self._files: list[Path] = []
         self._lock = threading.Lock()
-        with _disk(folder):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def append(self, table: pa.Table | pa.RecordBatch) -> None:
         """Add rows; their columns must be the park's."""
@@ -50,6 +48,7 @@ class Park:
     def _flush(self) -> None:
         path = self.folder / f"{len(self._files):06d}.arrow"
         with _disk(path):
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))  # arrow would let others read it
         with _disk(path), pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, self.schema) as writer:
             writer.write_table(pa.Table.from_batches(self._waiting, self.schema).combine_chunks())

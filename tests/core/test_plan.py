@@ -71,8 +71,10 @@ def test_splitting_leaves_no_rows_on_disk(tmp_path: Path) -> None:
 def test_a_disk_that_fails_is_named(tmp_path: Path) -> None:
     """When a folder cannot be used the error names it and says what to do."""
     (tmp_path / "file").write_text("in the way")
+    park = Park(tmp_path / "file" / "park", SCHEMA)
+    park.append(_table(0, 3))
     with pytest.raises(StateFault, match=r"file.*run again"):
-        Park(tmp_path / "file" / "park", SCHEMA)
+        park.save()
 
 
 @pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
