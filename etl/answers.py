@@ -12,12 +12,15 @@ from urllib.parse import urlsplit
 import requests
 import urllib3.exceptions
 
+from etl import veil
 from etl.clock import Clock
 from etl.errors import SyncError
 
 TRANSIENT = frozenset({420, 429, 500, 502, 503, 504})
 """Statuses that another attempt may mend."""
 _CHUNK = 1 << 18
+_LOOKED_THROUGH = 1 << 14
+"""Characters of a body in which secrets are sought: many times what is shown, so that none is cut in two."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +113,9 @@ class OversizedAnswer(Exception):
 
 
 def excerpt(body: bytes | str, length: int = 80) -> str:
-    """Return the beginning of a body with everything but printable ASCII escaped."""
-    text = body[: length * 4].decode("utf-8", "replace") if isinstance(body, bytes) else body
-    escaped = text[:length].encode("unicode_escape").decode("ascii")
+    """Return the beginning of a body, without what was sent to be known by, all but printable ASCII escaped."""
+    text = body[:_LOOKED_THROUGH].decode("utf-8", "replace") if isinstance(body, bytes) else body[:_LOOKED_THROUGH]
+    escaped = veil.veiled(text)[:length].encode("unicode_escape").decode("ascii")
     return escaped[:length]
 
 

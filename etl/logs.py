@@ -12,22 +12,15 @@ import sys
 import threading
 import traceback
 import unicodedata
-import urllib.parse
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
 from etl.errors import SyncError
+from etl.veil import MASK, TOKENS, forms
 
 Style = Literal["text", "json"]
-MASK = "***"
-_TOKENS = (
-    r"00D[A-Za-z0-9]{9,15}![A-Za-z0-9._]+"  # a Salesforce session
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # a JWT
-    r"|(?<=\bBearer )\S+|(?<=\bBasic )\S+|(?<=\bOAuth )\S+"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-)
 _SHORT = 4
 _MOST_FRAMES = 60
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -40,29 +33,22 @@ class Mask:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         """Begin with these secrets."""
         self._known: set[str] = set()
-        self._pattern = re.compile(_TOKENS, re.DOTALL)
+        self._pattern = re.compile(TOKENS, re.DOTALL)
         self.add(*secrets)
 
     def add(self, *secrets: str) -> None:
         """Conceal more secrets from now on; the empty text is none."""
         for secret in secrets:
             if secret.strip():
-                self._known.update(_forms(secret))
+                self._known.update(forms(secret))
         longest_first = sorted(self._known, key=len, reverse=True)
         # a very short secret is masked as a word of its own only, or no line could be read any more
         parts = [re.escape(one) if len(one) >= _SHORT else rf"(?<!\w){re.escape(one)}(?!\w)" for one in longest_first]
-        self._pattern = re.compile("|".join((*parts, _TOKENS)), re.DOTALL)
+        self._pattern = re.compile("|".join((*parts, TOKENS)), re.DOTALL)
 
     def __call__(self, text: str) -> str:
         """Return the text with every secret replaced."""
         return self._pattern.sub(MASK, text)
-
-
-def _forms(secret: str) -> set[str]:
-    raw = secret.encode("utf-8", "surrogatepass")  # a secret from the environment may hold bytes that are no text
-    quoted = {urllib.parse.quote(raw, safe=""), urllib.parse.quote(raw), urllib.parse.quote_plus(raw)}
-    escaped = {repr(secret)[1:-1], repr(secret + "'\"")[1:-4], json.dumps(secret)[1:-1]}
-    return {secret, *quoted, *(one.lower() for one in quoted if "%" in one), *escaped} - {""}
 
 
 def escape(text: str) -> str:

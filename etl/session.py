@@ -18,7 +18,7 @@ import tenacity
 import urllib3.exceptions
 from requests.adapters import BaseAdapter, HTTPAdapter
 
-from etl import __version__
+from etl import __version__, veil
 from etl.answers import (
     TRANSIENT,
     AnswerLost,
@@ -192,6 +192,7 @@ class _Call:
         if callable(parts.get("data")):
             parts = {**parts, "data": parts["data"]()}
         prepared = self.session.prepare_request(requests.Request(self.method.upper(), self.url, **parts))
+        veil.remember(prepared.headers.get("Authorization"), prepared.body)
         timeout = (self.patience.connect_s, self.patience.read_s)
         try:
             # The adapter itself, since Session.send looks into redirects even when told not to follow them.

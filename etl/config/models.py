@@ -9,6 +9,7 @@ import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
@@ -121,9 +122,22 @@ class GuardSettings(Section):
     """Percentages apply from this many existing rows on."""
     max_deletes: Count = 500
     max_delete_percent: Percent = 5.0
+    max_deletes_7_days: Count | None = None
+    max_delete_percent_7_days: Percent | None = None
     max_update_percent: Percent = 50.0
     max_confirmations: Count = 1000
     max_source_shrink_percent: Percent = 20.0
+
+    @property
+    def deletes_7_days(self) -> int:
+        """Return how many rows may be deleted in seven days: without a key of its own as many as in one run."""
+        return self.max_deletes if self.max_deletes_7_days is None else self.max_deletes_7_days
+
+    @property
+    def delete_percent_7_days(self) -> float:
+        """Return the share of an object's rows that may be deleted in seven days: without a key twice that of a run."""
+        share = self.max_delete_percent_7_days
+        return min(100.0, 2 * self.max_delete_percent) if share is None else share
 
 
 class ReportSettings(Section):
@@ -161,7 +175,7 @@ class Settings(Section):
         raise KeyError(name)
 
     def secrets(self) -> frozenset[str]:
-        """Return every secret value, and what Basic authentication makes of a portal's two: what no log may show."""
+        """Return what no log may show: secrets, a portal's two in base64, the paths of addresses to notify."""
         return frozenset(_secrets(self))
 
 
@@ -171,6 +185,10 @@ def _secrets(value: object) -> Iterator[str]:
     if isinstance(value, PortalSettings):
         pair = f"{value.username.get_secret_value()}:{value.password.get_secret_value()}"
         yield from (base64.b64encode(pair.encode(code, "replace")).decode() for code in ("latin-1", "utf-8"))
+    if isinstance(value, NotifySettings):
+        hooks = [hook.get_secret_value() for hook in (value.ping_url, value.slack_webhook) if hook]
+        # without the host in front, as messages name a request
+        yield from (path for hook in hooks if (path := urlsplit(hook).path.rstrip("/")))
     if isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from _secrets(getattr(value, name))

@@ -14,6 +14,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "rule(*ids): the sentences of the design that this test proves (runs/rules.py)")
 
 
+@pytest.fixture(autouse=True)
+def _loud_with_faults(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Log as much as can be logged wherever a fault is shown, so that what is told of it is looked through."""
+    Stage.loud = request.node.get_closest_marker("fault") is not None
+    yield
+    Stage.loud = False
+
+
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     """Give two empty portals and an org without people, served."""

@@ -8,16 +8,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import yaml
+from runs import canaries
 from runs.audit import audit
 from runs.result import Result
 
 from etl.__main__ import main
+from etl.clock import Clock
 from etl.emulator.faults import Fault
 from etl.emulator.learnupon.portal import Portal
 from etl.emulator.messages import Request
@@ -30,19 +33,27 @@ CONTACT_ROWS = "LearnUponContactEnrollment__c"
 USER_PATHS = "LearnUponLearningPathEnrollment__c"
 CONTACT_PATHS = "LearnUponLearningPathContactEnrollment__c"
 _BY_ID = ("Contact", "User")
+_BRISK = Clock(monotonic=lambda: time.monotonic() * 5, sleep=lambda seconds: time.sleep(seconds / 5))
+"""A clock five times as quick: the org of a stage has ended a job at once, and waiting for it is for nothing."""
 
 
 class Stage:
     """Two empty portals (`academy` 12345, `partners` 67890), an org without people, and a folder; a context manager.
 
     `settings` is the configuration as a tree; change it freely between runs (see `configure`).
+    Every run is looked through for the canary secrets that are planted here.
     """
+
+    loud: ClassVar[bool] = False
+    """Whether runs log as much as they can: in tests of faults they do (conftest)."""
 
     def __init__(self, folder: Path, **world: Any) -> None:
         """Make the world; keywords go to `Emulators`. Nothing is served before the stage is entered."""
         self.folder = folder
         options: dict[str, Any] = {"learners": 0, "requests_per_minute": 60_000}
         self.emu = Emulators(**{**options, **world})
+        canaries.plant(self.emu)
+        self._canaries = canaries.Scan(folder)
         self.store, self.org, self.ledger = self.emu.store, self.emu.org, self.emu.ledger
         self.org.job_seconds = 0.0
         self.state_dir = folder / "var"
@@ -158,11 +169,12 @@ class Stage:
         return path
 
     def run(self, *arguments: str, **surroundings: Any) -> Result:
-        """Call the program (`run` without arguments), audit its report, and return what it did.
+        """Call the program (`run` without arguments), audit its report, look for canaries, and return what it did.
 
-        `surroundings` go to `etl.__main__.main` (environ, ...).
+        `surroundings` go to `etl.__main__.main` (environ, clock, ...).
         """
-        args = ["--config", str(self.config()), *(arguments or ("run",))]
+        loud = ["-v"] if self.loud and not {"-v", "-q"} & set(arguments) else []
+        args = ["--config", str(self.config()), *loud, *(arguments or ("run",))]
         seq = self._seq()
         known = {job.id for job in self.emu.salesforce.app.bulk.jobs.by_id.values()}  # type: ignore[attr-defined]
         folders = self._folders()
@@ -170,7 +182,7 @@ class Stage:
             server.reset_calls()
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):
-            code = main(args, **{"environ": {}, **surroundings})
+            code = main(args, **{"environ": {}, "clock": _BRISK, **surroundings})
         new = sorted(self._folders() - folders)
         entries = tuple(entry for entry in self.ledger.since(seq) if entry.job_id not in known)
         result = Result(
@@ -182,6 +194,7 @@ class Stage:
             learnupon_calls=tuple(self.emu.learnupon.calls),
             salesforce_calls=tuple(self.emu.salesforce.calls),
         )
+        self._canaries.check(result.out + result.err)
         if result.folder is not None:
             audit(result)
         return result

@@ -20,7 +20,7 @@ class Sessions:
     """Access tokens in force, of the form ``{org_id}!...``, and registered apps.
 
     `clients`: consumer key -> secret. `certificates`: consumer key -> PEM (certificate or public key) for JWT.
-    `approved`: user names, in lower case, that may use an app by JWT.
+    `approved`: user names, in lower case, that may use an app by JWT. `mark`: begins the secret part of new tokens.
     """
 
     def __init__(self, org: SalesforceOrg) -> None:
@@ -33,6 +33,7 @@ class Sessions:
         self.certificates: dict[str, str] = {}
         self.approved: set[str] = {USERNAME}
         self.calls_each: int | None = None
+        self.mark = ""
         self._calls: dict[str, int] = {self.fixed: 0}
         self._lock = threading.Lock()
 
@@ -42,7 +43,7 @@ class Sessions:
 
     def open(self) -> str:
         """A new token of the integration user."""
-        token = f"{self._org.org_id}!{secrets.token_urlsafe(48)}"
+        token = f"{self._org.org_id}!{self.mark}{secrets.token_urlsafe(48)}"
         with self._lock:
             self._calls[token] = 0
         return token
