@@ -64,6 +64,7 @@ def _fit(value: Any, shape: Shape) -> tuple[Any, list[str], dict[str, int], int]
         ("12345", TEXT, "12345", {}, 0),
         ("123456", TEXT, "12345", {"x": 1}, 0),
         ("שלום!!", TEXT, "שלום!", {"x": 1}, 0),
+        ("שלום!", TEXT, "שלום!", {}, 0),
         (" #N/A ", TEXT, None, {}, 1),
         ("", TEXT, None, {}, 0),
         ("     x", TEXT, None, {"x": 1}, 0),

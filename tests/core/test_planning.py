@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from core.situations import Portal, World, contact, enrollment, learner, path_enrollment, user
 
@@ -54,6 +55,18 @@ def test_both_portals_of_a_person_add_up(world: World) -> None:
     world.run()
     profile = world.org["Contact"][contact(5)]
     assert (profile["LU_User_ID__c"], profile["LU_Number_Enrolled__c"], profile["LU_Number_Failed__c"]) == (5, 3, 1)
+
+
+def test_a_row_listed_twice_is_one_row(world: World) -> None:
+    """Listed twice, by other pages or as it changed meanwhile, an enrollment is one row, the newest, counted once."""
+    day = pd.Timestamp("2026-11-20", tz="UTC").as_unit("s")
+    new = enrollment(7, 5, "passed", updated_at=day)
+    world.portals[0] = Portal([learner(5)], [new, enrollment(7, 5, updated_at=day - pd.Timedelta(days=1)), new])
+    plan = world.run()
+    assert plan.entities[CE].counts.create == 1
+    assert world.org[CE]["11:enrollment:7"]["Status__c"] == "Passed"
+    assert world.org[M]["11:member:5"]["LU_Number_Enrolled__c"] == 1
+    assert world.plan().changes == 0
 
 
 def test_absent_rows_stay_until_confirmed(world: World) -> None:

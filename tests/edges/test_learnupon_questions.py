@@ -64,6 +64,15 @@ def test_an_unclear_answer_proves_nothing(reply: Reply) -> None:
             confirm(portal.client(), "enrollments", [100, 101])
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_question_proves_nothing(status: int) -> None:
+    """An id whose question is refused for want of rights is not gone: that is 77."""
+    with small_portal() as portal:
+        portal.alter("/enrollments/100", Reply(status))
+        with pytest.raises(AccessRefused):
+            confirm(portal.client(), "enrollments", [100])
+
+
 def test_a_silent_portal_proves_nothing() -> None:
     """An id whose question is always answered 503 is not gone: the run cannot go on."""
     with small_portal() as portal:
@@ -134,13 +143,14 @@ def test_422_is_an_unknown_learner_too(tmp_path: Path) -> None:
 
 
 def test_a_search_that_ignores_the_address_is_refused(tmp_path: Path) -> None:
-    """Another learner than the one searched for means that the filter was ignored."""
+    """Another learner than the one searched for means that the filter was ignored; no message holds the address."""
     with small_portal() as portal:
         portal.alter(
             "/users/search", lambda reply: Reply(200, b'{"user": [{"id": 2, "email": "bob@x"}]}', reply.headers)
         )
-        with pytest.raises(SourceUntrusted, match="filter was ignored"):
+        with pytest.raises(SourceUntrusted, match="filter was ignored") as caught:
             read_scope(portal.client(), tmp_path, learner="ann.1@example.com")
+    assert "ann.1" not in str(caught.value)
 
 
 def test_a_learner_search_that_ignores_the_user_is_refused(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def cells(part: Part) -> list[dict[str, str]]:
         (pa.array([87.5, 0.1, 1e16, 100.0, None]), 2, ["87.50", "0.10", "10000000000000000.00", "100.00", None]),
         (pa.array(["a", "", None, "a,b", 'say "hi"', "two\nlines", "one\rmore", "#N/A", " x "]), 0,
          ["a", None, None, '"a,b"', '"say ""hi"""', '"two\nlines"', '"one\rmore"', "#N/A", " x "]),
+        (pa.array(["=1+1", "+1", "-1 of 2", "@home", "\tx"]), 0, ["=1+1", "+1", "-1 of 2", "@home", "\tx"]),
     ],
 )  # fmt: skip
 def test_cells(values: pa.Array, scale: int, expected: list[str | None]) -> None:
@@ -90,6 +91,17 @@ def test_subset(tmp_path: Path) -> None:
     assert found.path.read_text() == 'LU_Key__c,A__c,B__c\nk1,"a,\nb",\nk2,#N/A,#N/A\n'
     assert found.rows == 2
     assert subset(parts.done[0], "LU_Key__c", pa.array([], pa.string()), tmp_path, "none") is None
+
+
+def test_line_ends_inside_a_long_file(tmp_path: Path) -> None:
+    """A file longer than what is parsed at a time is taken apart by records, never at a line end inside quotes."""
+    course = '"' + "Ropes\nand knots\n" * 12 + '"'
+    numbers = pa.array([str(number) for number in range(12_000)])
+    with Parts(tmp_path, "t", ["LU_Key__c", "A__c"], 10_000_000) as parts:
+        parts.write(lines([numbers, pa.array([course] * len(numbers))]))
+    table = read_back(parts.done[0].path)
+    assert table["LU_Key__c"].combine_chunks() == numbers
+    assert set(table["A__c"].to_pylist()) == {course[1:-1]}
 
 
 def test_disk_failure(tmp_path: Path) -> None:

@@ -105,6 +105,32 @@ def test_repeated_locator(times: int | None) -> None:
         assert len(served.requests("/results?")) <= 3
 
 
+def test_locators_that_go_round() -> None:
+    """A locator of a page that was read before is refused at its return, however good the pages are."""
+    with world() as served:
+        served.people(PEOPLE)
+        org = served.connect()
+
+        def turn_back(request: Any) -> None:
+            back = {"Sforce-Locator": request.query["locator"][0]}
+            served.faults.add(Fault(RESULTS, times=9, when="mid", headers=back))
+
+        served.faults.add(Fault(RESULTS, nth=2, hook=turn_back))
+        with pytest.raises(Unavailable, match="came twice"):
+            read(org)
+        assert len(served.requests("/results?")) <= 3
+
+
+def test_results_without_charset() -> None:
+    """Rows are read as UTF-8 when the answer names no charset, and not as HTTP's old default."""
+    columns = [Column("name", "LastName", pa.string())]
+    with world() as served:
+        served.store.insert("Contact", {"LastName": "Zoë 学"})
+        served.faults.add(Fault(RESULTS, when="mid", headers={"Content-Type": "text/csv"}))
+        (table,) = bulk_rows(served.connect(), "SELECT LastName FROM Contact", columns)
+        assert table["name"].to_pylist() == ["Zoë 学"]
+
+
 def test_page_cut_at_a_row() -> None:
     """A page that ends early at a row's edge is fetched once more; cut again, it is 69 and nothing is concluded."""
     with world() as served:

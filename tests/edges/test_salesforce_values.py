@@ -89,6 +89,15 @@ def test_texts_stay(text: str) -> None:
     assert value(TEXT, text) == text.replace('""', '"')
 
 
+def test_line_ends_in_a_long_answer() -> None:
+    """An answer longer than what is parsed at a time is taken apart by records, never at a line end inside quotes."""
+    text = "Ropes\nand knots\n" * 60
+    body = b'"T__c","N__c"\n' + b"".join(f'"{text}","{number}"\n'.encode() for number in range(10_000))
+    table = from_csv(body, [TEXT, NUMBER])
+    assert table["n"].to_pylist() == list(range(10_000))
+    assert table["t"].unique().to_pylist() == [text]
+
+
 @pytest.mark.parametrize("column", [TEXT, NUMBER, DECIMAL, FLAG, TIME])
 def test_empty_is_null(column: Column) -> None:
     """An empty cell is null, whatever the type."""

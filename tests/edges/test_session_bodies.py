@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+from threading import Event
 from time import sleep
 
 import pytest
 import requests
-from http_stage import Caller, Reply, Stage, StillClock, serving
+from http_stage import Asked, Caller, Reply, Stage, StillClock, serving
 
 from etl import session
 from etl.errors import SourceUntrusted, Unavailable
@@ -69,10 +70,17 @@ def test_a_dripping_body_is_given_up() -> None:
 
 def test_silence_is_bounded() -> None:
     """A server that takes the request and stays silent is a timeout, not a hang."""
-    with Stage(lambda _asked: Reply(length=10, body=b"")) as stage:
+    heard_enough = Event()
+
+    def silent(_asked: Asked) -> Reply:
+        heard_enough.wait(3)
+        return Reply()
+
+    with Stage(silent) as stage:
         call = Caller(stage)
         with pytest.raises(Unavailable):
             call(patience=session.Patience(attempts=1, read_s=0.2))
+        heard_enough.set()
         call.http.close()
 
 

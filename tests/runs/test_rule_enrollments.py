@@ -22,18 +22,20 @@ def key(number: int) -> str:
 
 @pytest.mark.rule("3.18")
 def test_a_retake_is_a_second_row(stage: Stage) -> None:
-    """Two enrollments of one learner in one course are two rows, each with its own values."""
+    """Enrollments of one learner in one course are a row each, with their own values, seen at once or one by one."""
     learner, course = stage.learner(), stage.course()
     first = stage.enroll(learner, course, status="failed", percentage=40)
+    second = stage.enroll(learner, course, status="failed", percentage=60)
     stage.synced()
-    second = stage.enroll(learner, course, status="passed", percentage=95)
+    third = stage.enroll(learner, course, status="passed", percentage=95)
     result = stage.synced()
-    assert result.done(CONTACT_ROWS, "create") == [key(second)]
+    assert result.done(CONTACT_ROWS, "create") == [key(third)]
     assert result.done(CONTACT_ROWS, "update") == []
     rows = stage.rows(CONTACT_ROWS)
     assert {name: (row["Status__c"], row["Score__c"]) for name, row in rows.items()} == {
         key(first): ("Failed", 40),
-        key(second): ("Passed", 95),
+        key(second): ("Failed", 60),
+        key(third): ("Passed", 95),
     }
     assert {row["Course_Id__c"] for row in rows.values()} == {course}
 
