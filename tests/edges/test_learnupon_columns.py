@@ -81,6 +81,7 @@ def test_times_in_all_their_spellings(text: str | None, expected: datetime | Non
     assert column(text).times().to_pylist() == [expected]
     assert column("2026-05-06T07:08:09Z", text).times().to_pylist()[1] == expected
     assert column("2026-05-06T07:08:09.25Z", text).times().to_pylist()[1] == expected
+    assert column("2026-05-06 07:08:09 UTC", text).times().to_pylist()[1] == expected
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,18 @@ def test_results_cut_and_read_again(tmp_path: Path) -> None:
         assert load.apply(plans(tmp_path))[PORTAL.name] == ALL
 
 
+def test_results_cut_at_a_row_and_read_again(tmp_path: Path) -> None:
+    """Results that end too early at a row's edge look whole; the job's own counts tell that they are not."""
+    row = '"a05000000000000AAA","true","1","Portal 1","1"\n'
+    header = '"sf__Id","sf__Created","LU_Key__c","Name","Portal_Id__c"\n'
+    cut: dict[str, Any] = {"when": "mid", "close_after_bytes": len(header) + 2 * len(row), "honest_length": False}
+    with world() as served:
+        load, notes = attempt(served, tmp_path, Fault("GET .*successfulResults", **cut))
+        assert load.apply(plans(tmp_path))[PORTAL.name] == ALL
+        assert len(served.requests("successfulResults")) == 2
+        assert notes.kept[-1]["unknown"] == 0
+
+
 def test_upload_stored_short(tmp_path: Path) -> None:
     """When Salesforce has stored fewer rows than were sent, the rows it never saw are unknown, and not sent again."""
     with world() as served:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time as real_time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from runs.org_time import OrgTime, brisk, records
 from runs.result import RUN_LOG
 from runs.stage import CONTACT_ROWS, Stage
 
+from etl.clock import Clock
 from etl.emulator.faults import Fault
 
 
@@ -99,6 +102,27 @@ def test_the_heartbeat_keeps_the_lease(stage: Stage) -> None:
     result = stage.run("run", clock=brisk())
     assert (result.code, codes) == (0, [1])
     assert len(stage.rows(CONTACT_ROWS)) == 1
+
+
+def test_a_run_that_slept_asks_before_it_writes(stage: Stage) -> None:
+    """A run that was held up, signs of life and all, sees that its lease is gone before it begins to write."""
+    stage.enroll(stage.learner())
+    late = OrgTime(stage)
+    held_up = Clock(
+        now=lambda: datetime.now(UTC) + timedelta(seconds=late.ahead_s),
+        wait=lambda event, _: threading.Event.wait(event, 60),
+    )
+
+    def sleep_on() -> None:
+        late.jump(5)
+        for row in records(stage, "lease:").values():
+            stage.org.delete(RUN_LOG, row["Id"])
+
+    stage.before("POST .*/jobs/query", sleep_on)
+    result = stage.run("run", clock=held_up)
+    assert (result.code, result.ingest_jobs, result.effects) == (75, [], []), result.err
+    assert "the lease of this run was lost" in result.err
+    assert stage.run().code == 0
 
 
 @pytest.mark.parametrize("request_", ["POST .*/jobs/query", "PUT .*/jobs/ingest"])

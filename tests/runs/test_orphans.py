@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 from runs.afterwards import at_rest, held, ingest_jobs
 from runs.elsewhere import Elsewhere, ended
 from runs.org_time import OrgTime, lease_of, records
 from runs.result import RUN_LOG
+from runs.scenarios import new_job
 from runs.stage import CONTACT_ROWS, Stage
 
 from etl.emulator.faults import Fault
@@ -37,18 +36,6 @@ def killed(stage: Stage, folder: Path, request: str, nth: int) -> None:
     ((code, words),) = ended([process])
     assert code == -9, words
     stage.ledger.settle()
-
-
-def new_job(stage: Stage, **job: str) -> Any:
-    """Make an ingest job as a client of the same user would, and return it."""
-    base = f"{stage.emu.salesforce.url}/services/data/v67.0/jobs/ingest"
-    headers = {"Authorization": f"Bearer {stage.org.access_token}"}
-    spec = {"operation": "upsert", "externalIdFieldName": "LU_Key__c", **job}
-    if spec["operation"] != "upsert":
-        del spec["externalIdFieldName"]
-    answer = requests.post(base, json=spec, headers=headers, timeout=10)
-    answer.raise_for_status()
-    return next(one for one in ingest_jobs(stage) if one.id == answer.json()["id"])
 
 
 @pytest.mark.parametrize("nth", [1, 3])
@@ -124,6 +111,17 @@ def test_jobs_that_are_not_ours_are_left_alone(stage: Stage) -> None:
     ours = new_job(stage, object="Contact", operation="update")
     assert stage.run().code == 0
     assert [job.state for job in (*others, ours)] == ["Open", "Open", "Aborted"]
+
+
+def test_jobs_of_other_users_are_left_alone(stage: Stage) -> None:
+    """A job that somebody else made is neither ended nor waited for, however much it looks like one of ours."""
+    job = new_job(stage, object=CONTACT_ROWS)
+    somebody = stage.user()
+    listing = Fault(match=r"GET .*/jobs/ingest\?", times=None, when="mid", replace=(stage.org.user_id, somebody))
+    stage.emu.salesforce_faults.add(listing)
+    assert (stage.run().code, job.state) == (0, "Open")
+    stage.emu.salesforce_faults.clear()
+    assert (stage.run().code, job.state) == (0, "Aborted")
 
 
 def test_finding_nothing_costs_one_request(stage: Stage) -> None:
