@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from etl import keys
 from etl.diff import diff
 from etl.frames import is_in
 from etl.normalise import Fitted, Shapes, fit
 from etl.plan import EntityPlan, Plan, in_order
-from etl.schema import Entity
+from etl.schema import KEY, Entity
 
 NOTHING = pd.DataFrame({"object": [], "key": [], "reason": []}, dtype="string[pyarrow]")
+_TWINS = "{n} rows of {name} share their key with another one; none of them was touched: remove all but one of each"
 
 
 class Book:
@@ -28,6 +30,7 @@ class Book:
         self._rejected: list[pd.DataFrame] = []
         self._cut: Counter[tuple[str, str]] = Counter()
         self._blanked = 0
+        self._twins: dict[str, pd.Series] = {}
         self.notes: Counter[str] = Counter()
         """Warnings that count rows: text with `{n}` and how many."""
 
@@ -36,6 +39,24 @@ class Book:
         if entity.name not in self._plans:
             self._plans[entity.name] = EntityPlan(entity, self._folder / entity.name)
         return self._plans[entity.name]
+
+    def apart(self, existing: pd.DataFrame, entities: Sequence[Entity], key: str = "code") -> pd.DataFrame:
+        """Return existing rows (of one object, or of two by `object_side`) without those that share their key.
+
+        Which of them is the row nobody can say, so none is touched: they count as unconfirmed, and what should become
+        of them is rejected by `fit`. A unique key keeps our own objects free of them, LearnUpon's package has none.
+        """
+        same = existing.duplicated([key, "object_side"] if len(entities) > 1 else [key], keep=False)
+        twin = same & (existing[key] != keys.UNREADABLE)
+        if not twin.any():
+            return existing
+        for entity in entities:
+            mine = existing[twin & (existing["object_side"] == entity.person)] if len(entities) > 1 else existing[twin]
+            ids = mine.sort_values("Id").groupby(KEY)["Id"].agg(", ".join)
+            self._twins[entity.name] = pd.concat([self._twins.get(entity.name, ids.iloc[:0]), ids])
+            self.plan_of(entity).counts.unconfirmed += len(mine)
+            self.notes[_TWINS.format(name=entity.name, n="{n}")] += len(mine)
+        return existing[~twin]
 
     def enter(
         self,
@@ -69,7 +90,6 @@ class Book:
         counts.rejected += len(fitted.rejected)
         counts.kept += kept
         counts.desired = counts.create + counts.update + counts.unchanged + counts.rejected
-        counts.existing = counts.update + counts.unchanged + counts.delete + counts.unconfirmed
         return fitted.rows
 
     def fit(self, entity: Entity, desired: pd.DataFrame) -> Fitted:
@@ -77,6 +97,9 @@ class Book:
         if not len(desired):
             return Fitted(desired)
         fitted = fit(desired, entity.key, self._shapes[entity.name])
+        twins = self._twins.get(entity.name)
+        if twins is not None:
+            _reject(fitted, entity.key, twins)
         self._note(entity, fitted)
         return fitted
 
@@ -90,7 +113,8 @@ class Book:
     def close(self, entities: tuple[Entity, ...], warnings: list[str]) -> Plan:
         """Return the plan of `entities` with `warnings` and those that came up on the way."""
         for entity in entities:
-            self.plan_of(entity)
+            counts = self.plan_of(entity).counts
+            counts.existing = counts.update + counts.unchanged + counts.delete + counts.unconfirmed
         notes = [text.format(n=f"{number:,}") for text, number in self.notes.items() if number]
         for (name, column), number in self._cut.items():
             notes.append(f"{number:,} texts are longer than {name}.{column} holds and were cut to it")
@@ -98,3 +122,14 @@ class Book:
             notes.append(f"{self._blanked:,} texts are the literal #N/A, which Bulk cannot write; they become blank")
         rejected = pd.concat(self._rejected, ignore_index=True) if self._rejected else NOTHING
         return Plan(in_order(self._plans), rejected, [*warnings, *notes])
+
+
+def _reject(fitted: Fitted, key: str, twins: pd.Series) -> None:
+    """Set apart the desired rows that are there more than once; `twins` has the record ids by key."""
+    there = fitted.rows[key].isin(twins.index)
+    if not there.any():
+        return
+    names = fitted.rows.loc[there, key].reset_index(drop=True)
+    why = "there is more than one row with this key, remove all but one: " + names.map(twins).astype("string[pyarrow]")
+    fitted.rejected = pd.concat([fitted.rejected, pd.DataFrame({"key": names, "reason": why})], ignore_index=True)
+    fitted.rows = fitted.rows[~there]

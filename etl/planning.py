@@ -66,7 +66,7 @@ class _Counted:
 
 
 def _enter_portals(book: Book, inputs: Inputs) -> None:
-    existing = to_pandas(inputs.held[PORTAL.name].read())
+    existing = book.apart(to_pandas(inputs.held[PORTAL.name].read()), [PORTAL], KEY)
     desired = rows.portal_rows(inputs.portals)
     nothing = pd.Series(data=False, index=existing.index)
     if inputs.scope:
@@ -120,7 +120,8 @@ def _enter_partition(
     progress: _Progress,
     partition: tuple[pd.DataFrame, pd.Series, pd.DataFrame],
 ) -> None:
-    listing, wanted, existing = partition
+    listing, wanted, held = partition
+    existing = book.apart(held, SIDES[row])
     finished = rows.finished_labels(inputs.rules.finished_statuses, inputs.rules.status_labels)
     gone = inputs.gone.get(row, frozenset())
     fate = decide.fate(existing, listing, wanted, inputs.unmatched, gone, finished)
@@ -175,10 +176,11 @@ def _of_side(desired: pd.DataFrame, kept: pd.DataFrame, entity: Entity) -> pd.Da
 
 def _enter_members(book: Book, inputs: Inputs, counted: pd.DataFrame, in_scope: pd.Index) -> pd.DataFrame:
     """Enter the memberships; return them as Salesforce will hold them after the run, with `place`."""
-    existing = existing_frame(inputs.held[MEMBERSHIP.name].read(), MEMBERSHIP, inputs.portal_ids)
+    held = existing_frame(inputs.held[MEMBERSHIP.name].read(), MEMBERSHIP, inputs.portal_ids)
     learners = inputs.learners
     if inputs.scope:
-        return _enter_scoped_members(book, inputs, counted, in_scope, existing)
+        return _enter_scoped_members(book, inputs, counted, in_scope, held)
+    existing = book.apart(held, [MEMBERSHIP])
     desired = rows.membership_rows(learners, counted, inputs.portal_ids)
     unreadable = existing["code"] == keys.UNREADABLE
     listed = existing["code"].isin(learners["learner"])
@@ -202,7 +204,7 @@ def _enter_members(book: Book, inputs: Inputs, counted: pd.DataFrame, in_scope: 
         proof=_no_proof(existing),
         kept=int(kept.sum()),
     )
-    members = _after(entered, existing[~existing["code"].isin(entered["code"])])
+    members = _after(entered, held[~held["code"].isin(entered["code"])])
     if set(COUNTS) <= set(inputs.shapes[MEMBERSHIP.name]):
         return members
     return totals.without_columns(members, learners, counted, inputs.profiles)
@@ -221,7 +223,7 @@ def _enter_scoped_members(
         desired = desired[~desired["code"].isin(existing["code"])].reset_index(drop=True)
         for column in COUNTS:
             desired[column] = pd.Series(pd.NA, index=desired.index, dtype="Int64")
-    held = existing[existing["code"].isin(desired["code"])]
+    held = book.apart(existing[existing["code"].isin(desired["code"])], [MEMBERSHIP])
     nothing = pd.Series(data=False, index=held.index)
     entered = book.enter(
         MEMBERSHIP,
@@ -237,7 +239,8 @@ def _enter_scoped_members(
 
 def _after(entered: pd.DataFrame, untouched: pd.DataFrame) -> pd.DataFrame:
     columns = ["code", KEY, *MEMBERSHIP.columns]
-    parts = [part[columns] for part in (entered, untouched[untouched["code"] != keys.UNREADABLE]) if len(part)]
+    readable = untouched[untouched["code"] != keys.UNREADABLE].drop_duplicates("code")
+    parts = [part[columns] for part in (entered, readable) if len(part)]
     if not parts:
         parts = [entered[columns]]
     return pd.concat(parts, ignore_index=True).assign(place=lambda frame: keys.places(frame["code"]))

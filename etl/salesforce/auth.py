@@ -120,7 +120,7 @@ def instance_of(url: str, login_url: str) -> str:
     """Return the instance of a token answer without a slash at the end; AccessRefused when it may not get the token.
 
     Taken: the host of `login_url`, and hosts of Salesforce's own domains over https; with a `login_url` on this
-    machine nothing but this machine.
+    machine nothing but the very same port of it.
     """
     login = urlsplit(login_url)
     home = (login.hostname or "").lower()
@@ -132,7 +132,7 @@ def instance_of(url: str, login_url: str) -> str:
     plain = re.fullmatch(r"[a-z0-9.:-]+", host) and not (parts.username or parts.password or parts.query)
     if plain and parts.path in {"", "/"} and not parts.fragment and "\\" not in url:
         if is_loopback(home):
-            if is_loopback(host) and parts.scheme in {"http", "https"}:
+            if is_loopback(host) and port == login.port and parts.scheme == login.scheme:
                 return f"{parts.scheme}://{parts.netloc}"
         elif parts.scheme == "https" and (
             (host == home and port == login.port) or (port in {None, 443} and _family(host))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,11 +14,8 @@ import jwt
 import pytest
 import requests
 import responses
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 from salesforce_kit import QuickClock, world
+from signing_keys import certificate_of, private_key
 
 from etl.config import SalesforceSettings
 from etl.errors import AccessRefused, ConfigFault, Unavailable
@@ -42,17 +39,6 @@ def settings(**changed: Any) -> SalesforceSettings:
 def connect(ahead_s: float = 0.0, **changed: Any) -> Org:
     """Connect to whatever `responses` serves."""
     return Org.connect(settings(**changed), clock=QuickClock().clock(ahead_s=ahead_s), random=Random(1))  # noqa: S311
-
-
-def private_key(folder: Path) -> tuple[Path, Any]:
-    """Write an RSA key for one test and return its path and the public half."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    path = folder / "sync.key"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    path.chmod(0o600)
-    return path, key.public_key()
 
 
 def test_client_credentials_sign_in() -> None:
@@ -141,11 +127,12 @@ def test_instances_that_do_not(url: str) -> None:
         instance_of(url, LOGIN)
 
 
-def test_loopback_stays_on_this_machine() -> None:
-    """A login on this machine may name no instance but this machine."""
-    assert instance_of("http://127.0.0.1:99", "http://127.0.0.1:80") == "http://127.0.0.1:99"
-    with pytest.raises(AccessRefused):
-        instance_of("https://na1.salesforce.com", "http://127.0.0.1:80")
+def test_loopback_stays_where_it_is() -> None:
+    """A login on this machine may name no instance but the server it was made at, whatever this machine is called."""
+    assert instance_of("http://localhost:99", "http://127.0.0.1:99") == "http://localhost:99"
+    for url in ("https://na1.salesforce.com", "http://127.0.0.1:98", "https://127.0.0.1:99"):
+        with pytest.raises(AccessRefused):
+            instance_of(url, "http://127.0.0.1:99")
 
 
 @responses.activate
@@ -194,18 +181,6 @@ def test_refused_sign_ins(status: int, body: Any, error: type[Exception]) -> Non
         connect()
     assert CANARY not in str(caught.value)
     assert base64.b64encode(CANARY.encode()).decode() not in str(caught.value)
-
-
-def certificate_of(path: Path) -> str:
-    """Return a certificate (PEM) that the key at `path` has signed for itself."""
-    key = serialization.load_pem_private_key(path.read_bytes(), None)
-    assert isinstance(key, rsa.RSAPrivateKey)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sync.example.com")])
-    now = datetime.now(UTC)
-    made = x509.CertificateBuilder(
-        name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1)
-    )
-    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
 
 def test_jwt_sign_in(tmp_path: Path) -> None:

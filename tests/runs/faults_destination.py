@@ -6,7 +6,7 @@ A fault that cannot reach the program stands in `NOT_HERE` with the reason. Noth
 from __future__ import annotations
 
 DESTINATION: dict[str, str] = {
-    "D1": "A job does not end in time: 75 with its id, its rows unknown; the next run waits for it, sends nothing twice.",
+    "D1": "A job does not end in time: 75, its id and rows named; the next run waits for it, nothing is sent twice.",
     "D2": "A job fails half way: what it wrote is counted, the rest sent again in another job or told; no row twice.",
     "D3": "A person aborts a job: 69, not fought in this run; the next one writes what is missing.",
     "D4": "Some rows of a job are refused: 1, each listed with Salesforce's words, all others written.",
@@ -14,7 +14,7 @@ DESTINATION: dict[str, str] = {
     "D6": "The session ends: renewed once a refused call; refused for good 77, or 75 with the job while one runs.",
     "D7": "The day's allowance is spent: 75, before writing when it can be foreseen, else with what was written.",
     "D8": "The org is full: new rows are refused and listed, 1; changes and deletes are made all the same.",
-    "D9": "No answer to the creation of a job: it is found and aborted, at the latest by the next run; none stays Open.",
+    "D9": "No answer to the creation of a job: it is found and aborted, by the next run at the latest; none stays.",
     "D10": "No answer to an upload: the job is aborted and made anew, never filled twice.",
     "D11": "No answer to a close that worked: the job is looked at and waited for; one effect a row.",
     "D12": "A close that never arrived: the job is seen Open and closed again.",
@@ -30,9 +30,9 @@ DESTINATION: dict[str, str] = {
     "D22": "The key is not unique, or no external id: 78 with its name.",
     "D23": "Two rows share a key (LearnUpon's package lets them): 1, both ids listed, neither written nor deleted.",
     "D24": "No upload holds a key twice or an empty one: looked at before the first file is sent, else 70, no write.",
-    "D25": "A row is deleted between reading and writing: to delete, it is deleted; to change, told and mended next run.",
+    "D25": "A row is deleted between reading and writing: deleted it is, if changed then told and mended next.",
     "D26": "A person edits a row between reading and writing: fields that are not ours are never sent.",
-    "D27": "A person's record is deleted between reading and writing: their rows are refused and listed, 1, others written.",
+    "D27": "A person's record is deleted between reading and writing: what names them is refused, listed, 1.",
     "D28": "A validation rule refuses rows: 1, listed, summed up by Salesforce's code in the summary.",
     "D29": "The results of an ended job cannot be read: 75 with the job and its counts; the next run compares anew.",
     "D30": "A value becomes empty: it is sent as #N/A, and the next run finds nothing to do.",
@@ -43,8 +43,6 @@ DESTINATION: dict[str, str] = {
     "D35": "A maintenance page, whatever its status: 69, with what was written when it began half way.",
     "D36": "The sign-in names an instance elsewhere: 77, and that host sees no request.",
     "D37": "A JWT is refused since the clock is wrong: 77 with the difference in seconds.",
-    "D38": "More is deleted than the recycle bin keeps: undo restores from the run's own copy, field by field.",
     "D39": "A night's run is still at work when the next begins: the second ends with 75, having written nothing.",
-    "D38": "More rows deleted than any recycle bin keeps: `undo` makes them anew from the run's own copy, all fields.",
 }
 NOT_HERE: dict[str, str] = {}

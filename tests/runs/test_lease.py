@@ -34,6 +34,7 @@ def sent_away(result: Result, *words: str) -> None:
         assert word in result.err, (word, result.err)
 
 
+@pytest.mark.fault("R2")
 def test_two_starts_at_once(stage: Stage, time: OrgTime, tmp_path: Path) -> None:
     """Of two runs started at once with separate state folders one writes, one ends with 75; the state is one run's."""
     (tmp_path / "calm").mkdir()

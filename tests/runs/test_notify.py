@@ -3,48 +3,18 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from runs.listener import Listener
 from runs.stage import Stage
-
-
-class Listener:
-    """A server on loopback that keeps what it is told."""
-
-    def __init__(self) -> None:
-        """Answer 200 to everything until `status` says otherwise."""
-        self.told: list[tuple[str, str]] = []
-        self.status = 200
-        listener = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
-                listener.told.append((self.path, body))
-                self.send_response(listener.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Stay quiet."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
     """Give a listener that is served."""
-    made = Listener()
-    thread = threading.Thread(target=made.server.serve_forever, daemon=True)
-    thread.start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-    thread.join()
+    with Listener() as made:
+        yield made
 
 
 def test_the_switch_hears_start_and_exit_code(stage: Stage, listener: Listener) -> None:

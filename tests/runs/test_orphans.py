@@ -38,6 +38,7 @@ def killed(stage: Stage, folder: Path, request: str, nth: int) -> None:
     stage.ledger.settle()
 
 
+@pytest.mark.fault("R6")
 @pytest.mark.parametrize("nth", [1, 3])
 @pytest.mark.parametrize("step", KILLS)
 def test_a_lost_disk_leaves_nothing_behind(stage: Stage, tmp_path: Path, step: str, nth: int) -> None:

@@ -24,6 +24,7 @@ def test_too_few_requests_to_read_stop_the_run(stage: Stage) -> None:
     assert stage.emu.learnupon.calls == []
 
 
+@pytest.mark.fault("D7")
 @pytest.mark.parametrize(("name", "left"), [("DailyApiRequests", 150), ("DailyBulkApiBatches", 2)])
 def test_too_little_to_write_stops_the_run_before_the_first_write(stage: Stage, name: str, left: int) -> None:
     """A plan that needs more than is left today ends the run with 75, and nothing is written."""

@@ -8,6 +8,7 @@ import pytest
 from runs.afterwards import at_rest, ingest_jobs
 from runs.small_world import furnish, quick
 from runs.stage import CONTACT_ROWS, MEMBERSHIP, USER_ROWS, Stage
+from runs.told import told
 
 from etl.emulator.faults import Fault
 from etl.emulator.salesforce.org import Refusal
@@ -15,6 +16,7 @@ from etl.emulator.salesforce.org import Refusal
 _RULE = "FIELD_CUSTOM_VALIDATION_EXCEPTION:Scores need a witness"
 
 
+@pytest.mark.fault("D4", "D28")
 def test_refused_rows_are_listed_and_the_others_written(stage: Stage) -> None:
     """Refused rows are listed with Salesforce's reason, all others are applied, exit 1; the next run tries again."""
     world = furnish(stage)
@@ -85,6 +87,7 @@ def test_a_refused_membership_takes_its_rows_along(stage: Stage) -> None:
     stage.settled()
 
 
+@pytest.mark.fault("D5")
 def test_locked_rows_are_sent_again_in_a_smaller_job(stage: Stage) -> None:
     """Rows refused for UNABLE_TO_LOCK_ROW are sent again by themselves, and the run ends with 0."""
     world = furnish(stage)
@@ -98,6 +101,7 @@ def test_locked_rows_are_sent_again_in_a_smaller_job(stage: Stage) -> None:
     stage.settled()
 
 
+@pytest.mark.fault("D5")
 def test_rows_that_stay_locked_are_given_up(stage: Stage) -> None:
     """After a bounded number of rounds a locked row is refused: exit 1, and the next run tries again."""
     furnish(stage)
@@ -143,6 +147,7 @@ def test_a_score_with_too_many_digits_is_not_sent(stage: Stage) -> None:
     stage.settled()
 
 
+@pytest.mark.fault("D2")
 def test_a_job_that_fails_half_way_is_finished(stage: Stage) -> None:
     """When a job fails after some of its rows, those are counted and the others sent again or told."""
     world = furnish(stage)
@@ -161,13 +166,14 @@ def test_a_job_that_fails_half_way_is_finished(stage: Stage) -> None:
     stage.settled()
 
 
+@pytest.mark.fault("D29")
 def test_results_that_cannot_be_read_are_unknown(stage: Stage) -> None:
     """When nobody can say which rows failed, the run says so with 75 and the job's id, and counts them as unknown."""
     furnish(stage)
     stage.emu.salesforce_faults.add(Fault(match="/failedResults", nth=3, status=500, body="oops", times=None))
     result = stage.run(clock=quick())
-    assert (result.code, result.report["outcome"]) == (75, "unknown")
-    assert result.report["jobs"][-1] in result.out
+    told(result, 75, result.report["jobs"][-1], "0 of 4 rows failed", "compares anew")
+    assert result.report["outcome"] == "unknown"
     assert result.counts(CONTACT_ROWS)["unknown"] == 4
     assert "Nothing was written" not in result.out
     stage.emu.salesforce_faults.clear()
@@ -176,6 +182,7 @@ def test_results_that_cannot_be_read_are_unknown(stage: Stage) -> None:
     stage.settled()
 
 
+@pytest.mark.fault("D1")
 def test_a_stuck_job_is_named_and_adopted(stage: Stage) -> None:
     """A job that does not end in time ends the run with 75 and its id; the next run waits for it, nothing twice."""
     furnish(stage)
@@ -184,9 +191,8 @@ def test_a_stuck_job_is_named_and_adopted(stage: Stage) -> None:
     stage.org.stuck_jobs = 1
     result = stage.run(clock=quick())
     job = result.report["jobs"][-1]
-    assert (result.code, result.report["outcome"]) == (75, "unknown")
-    assert job in result.err
-    assert "5 minutes" in result.err
+    told(result, 75, job, "5 minutes", "of 1 rows of", "nothing is sent again", "next run")
+    assert result.report["outcome"] == "unknown"
 
     stuck = stage.run(clock=quick())
     assert (stuck.code, stuck.ingest_jobs) == (75, [])
@@ -200,13 +206,14 @@ def test_a_stuck_job_is_named_and_adopted(stage: Stage) -> None:
     stage.settled()
 
 
+@pytest.mark.fault("D3")
 def test_a_job_that_somebody_aborts_ends_the_run(stage: Stage) -> None:
     """A job aborted by a person is not fought: the run stops, and the next one writes what is missing."""
     furnish(stage)
     stage.before(r"GET /services/data/\S*/jobs/ingest/\w+$", lambda: ingest_jobs(stage)[-1].move("Aborted"))
     result = stage.run(clock=quick())
-    assert result.code == 69, result.err
-    assert "aborted by someone else" in result.err
+    told(result, 69, "aborted by someone else", f"job {result.report['jobs'][0]}", "nothing is sent again in this run")
+    assert len(result.ingest_jobs) == 1
     assert stage.run(clock=quick()).code == 0
     stage.settled()
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from runs.small_world import furnish, quick, stopped
 from runs.stage import CONTACT_ROWS, Stage
+from runs.told import told
 
 from etl.emulator.faults import Fault
 
@@ -66,6 +67,7 @@ def _not_unique(stage: Stage) -> None:
     fields["LU_Key__c"] = replace(fields["LU_Key__c"], unique=False)
 
 
+@pytest.mark.fault("D20", "D21", "D22")
 @pytest.mark.parametrize(
     ("spoil", "code", "words"),
     [
@@ -87,6 +89,7 @@ def test_an_org_that_cannot_be_written_is_told_before_anything(
     assert not result.asked("/users"), "LearnUpon need not be read for that"
 
 
+@pytest.mark.fault("D7")
 @pytest.mark.parametrize(
     ("fault", "code", "words"),
     [
@@ -107,6 +110,7 @@ def test_an_org_that_does_not_serve_us(stage: Stage, fault: Fault, code: int, wo
     assert stage.emu.salesforce_faults.fired
 
 
+@pytest.mark.fault("D6")
 @pytest.mark.parametrize("nth", [1, 4, 9])
 def test_an_expired_session_is_renewed_and_the_run_goes_on(stage: Stage, nth: int) -> None:
     """A session that ends on the way is renewed once a refused call; the run ends well and nothing is sent twice."""
@@ -120,6 +124,7 @@ def test_an_expired_session_is_renewed_and_the_run_goes_on(stage: Stage, nth: in
     stage.settled()
 
 
+@pytest.mark.fault("D6")
 def test_a_session_that_cannot_be_renewed_is_refused(stage: Stage) -> None:
     """Once a fresh session is refused too, the run stops with 77 instead of asking for ever."""
     furnish(stage)
@@ -130,12 +135,14 @@ def test_a_session_that_cannot_be_renewed_is_refused(stage: Stage) -> None:
     assert len([call for call in result.salesforce_calls if "/oauth2/token" in call.target]) <= 8
 
 
+@pytest.mark.fault("D7")
 def test_an_allowance_spent_between_jobs_is_told_as_it_is(stage: Stage) -> None:
     """When the org's allowance ends between two jobs the run stops with 75 and the report says what was written."""
     furnish(stage)
     stage.emu.salesforce_faults.add(Fault(match="POST .*/jobs/ingest", nth=3, status=403, body=_SPENT, times=None))
     result = stage.run(clock=quick())
-    assert (result.code, result.report["outcome"]) == (75, "quota")
+    told(result, 75, "REQUEST_LIMIT_EXCEEDED", "run again when it is refilled")
+    assert result.report["outcome"] == "quota"
     assert len(result.ingest_jobs) == 3
     assert result.counts("LearnUpon_Portal_Membership__c")["created"] == 3
     assert result.counts(CONTACT_ROWS)["created"] == 0
