@@ -49,7 +49,7 @@ def command(
         as_markdown=as_markdown,
         show_values=show_values,
     )
-    if not yes:
+    if dry_run or not yes:
         plan = put_back(dry_run=True)
         if dry_run or not plan.totals.changes:
             return plan.exit_code
