@@ -123,6 +123,12 @@ def test_a_course_is_done_on_every_path_that_has_it() -> None:
     assert _done(place=1) == [(1, 3, 1)]
 
 
+def test_a_course_done_in_two_parts_of_a_listing_counts_once() -> None:
+    """Parts are looked at one by one: what two of them say of the same course of a path is one course done."""
+    one = pd.DataFrame({"learner": [1], "path": [1], "slot": [0]})
+    assert paths.progress(pd.concat([one, one]))["done"].tolist() == [1]
+
+
 def test_what_is_not_done() -> None:
     """Another status, an unenrolled row, another course, and no source against no source do not count."""
     assert _done(status="failed") == []
