@@ -8,10 +8,10 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint fmt bench starts crash lock clean
+.PHONY: help demo test lint fmt bench starts crash mutants lock clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.run-time ## both emulators on this machine, a plan, two runs, a night of changes, a report
 	@$(BIN)/python -m etl demo
@@ -38,6 +38,9 @@ crash: $(VENV)/.development ## a kill at every step, a lost answer at every call
 
 starts: $(VENV)/.development ## 200 times two to four runs started at once: one writes, nothing is written twice
 	@$(BIN)/python -m pytest -q -m long tests/long/test_starts.py
+
+mutants: $(VENV)/.development ## planted bugs, one after another: the tests find each of them
+	@PYTHONPATH=tests $(BIN)/python -m mutants
 
 # Wheels of every system and Python version are hashed, so one lock serves 3.11 and later. pip-compile reads no
 # dependency groups; the tools, the build backend and what that needs for --editable come on standard input.

@@ -1,0 +1,14 @@
+"""All planted bugs, in the order of their themes; it plants none."""
+
+from __future__ import annotations
+
+from mutants import access, decisions, reading, state, values, writing
+
+MUTANTS = (
+    *reading.MUTANTS,
+    *values.MUTANTS,
+    *decisions.MUTANTS,
+    *writing.MUTANTS,
+    *access.MUTANTS,
+    *state.MUTANTS,
+)

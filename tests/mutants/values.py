@@ -1,0 +1,208 @@
+"""Bugs in values and their comparison: keys, numbers, times, texts, clears; a list, no logic."""
+
+from __future__ import annotations
+
+from mutants.mutant import Mutant
+
+_CSV = "etl/salesforce/csvtext.py"
+_VALUES = "edges/test_salesforce_values.py"
+_NORMAL = "etl/normalise.py"
+
+MUTANTS = (
+    Mutant(
+        id="float-ids",
+        bug="A column of ids with a null in it becomes one of floats.",
+        file="etl/frames.py",
+        source="_PANDAS = {pa.int64(): pd.Int64Dtype(), ",
+        planted="_PANDAS = {",
+        tests=("core/test_plan.py::test_frames_come_back_as_the_arrow_they_were",),
+    ),
+    Mutant(
+        id="salesforce-ids-as-floats",
+        bug="Whole numbers of Salesforce are read as floats and lose their last digits.",
+        file="etl/salesforce/typed.py",
+        source="        return pa.string()  # `12.0`",
+        planted="        return pa.float64()  # `12.0`",
+        tests=(f"{_VALUES}::test_whole_numbers",),
+    ),
+    Mutant(
+        id="leading-zeros",
+        bug="A key with leading zeros, 007, is read as that of row 7.",
+        file="etl/keys.py",
+        source="([1-9][0-9]{{0,14}}|0)$",
+        planted="([0-9]{{1,15}})$",
+        tests=("core/test_rows.py::test_unreadable_keys",),
+    ),
+    Mutant(
+        id="na-is-null",
+        bug="A name that is the text NA, or null, is read as no name.",
+        file="etl/salesforce/typed.py",
+        source='                null_values=[""],\n',
+        planted='                null_values=["", "NA", "null"],\n',
+        tests=(f"{_VALUES}::test_texts_stay",),
+    ),
+    Mutant(
+        id="null-joins-null",
+        bug="What is missing on both sides counts as equal when rows are looked up.",
+        file="etl/frames.py",
+        source="value_set=column(among).cast(pa.string()).drop_null())",
+        planted="value_set=column(among).cast(pa.string()))",
+        tests=("core/test_plan.py::test_is_in_is_isin",),
+    ),
+    Mutant(
+        id="query-as-latin-1",
+        bug="Query results without a charset are decoded as ISO-8859-1.",
+        file="etl/salesforce/query.py",
+        source="    table = from_csv(response.content, columns)",
+        planted="""    response.encoding = response.encoding or "iso-8859-1"
+    table = from_csv(response.text.encode(), columns)""",
+        tests=("edges/test_salesforce_query.py::test_results_without_charset",),
+    ),
+    Mutant(
+        id="results-as-latin-1",
+        bug="The results of a job are decoded as ISO-8859-1.",
+        file="etl/salesforce/results.py",
+        source="                    file.write(piece)\n",
+        planted='                    file.write(piece.decode("iso-8859-1").encode())\n',
+        tests=("edges/test_salesforce_ingest.py::test_results_without_charset",),
+    ),
+    Mutant(
+        id="empty-cell-for-a-clear",
+        bug="A value that goes back to null is sent as an empty cell, not as #N/A.",
+        file=_CSV,
+        source='return pc.if_else(changed, pc.fill_null(cells, CLEAR), "")',
+        planted='return pc.if_else(changed, pc.fill_null(cells, ""), "")',
+        tests=("edges/test_salesforce_csvtext.py::test_changed_cells",),
+    ),
+    Mutant(
+        id="clear-for-what-is-equal",
+        bug="Cells that did not change are cleared.",
+        file=_CSV,
+        source='return pc.if_else(changed, pc.fill_null(cells, CLEAR), "")',
+        planted="return pc.if_else(changed, pc.fill_null(cells, CLEAR), CLEAR)",
+        tests=("edges/test_salesforce_csvtext.py::test_changed_cells",),
+    ),
+    Mutant(
+        id="update-sends-every-column",
+        bug="An update carries all columns of the file, whether they differ or not.",
+        file="etl/salesforce/rowfiles.py",
+        source='    return pa.array(table["changed"].to_numpy() >> entity.columns.index(name) & 1 == 1)',
+        planted="    return pa.array([True] * table.num_rows)",
+        tests=("edges/test_salesforce_csvtext.py::test_creates_and_updates_in_one_file",),
+    ),
+    Mutant(
+        id="literal-not-available",
+        bug="The text #N/A is compared as a value, so that it differs every night.",
+        file=_NORMAL,
+        source='_NOTHING = pa.array(["", NOT_AVAILABLE], type=pa.string())',
+        planted='_NOTHING = pa.array([""], type=pa.string())',
+        tests=("core/test_normalise.py::test_normal_form",),
+    ),
+    Mutant(
+        id="null-is-zero",
+        bug="Null and a value are no difference.",
+        file="etl/diff.py",
+        source="pc.or_(pc.fill_null(pc.not_equal(want, have), False), pc.xor(want.is_null(), have.is_null()))",
+        planted="pc.fill_null(pc.not_equal(want, have), False)",
+        tests=("core/test_diff.py::test_only_columns_that_differ_are_named",),
+    ),
+    Mutant(
+        id="case-is-no-difference",
+        bug="Texts are compared without regard to case.",
+        file=_NORMAL,
+        source="    stripped = pc.utf8_trim_whitespace(values.cast(pa.string()))\n    return",
+        planted="    stripped = pc.utf8_lower(pc.utf8_trim_whitespace(values.cast(pa.string())))\n    return",
+        tests=("core/test_diff.py::test_only_columns_that_differ_are_named",),
+    ),
+    Mutant(
+        id="half-to-even",
+        bug="A half is rounded to the even neighbour here, and up in Salesforce.",
+        file=_NORMAL,
+        source='round_mode="half_towards_infinity"',
+        planted='round_mode="half_to_even"',
+        tests=("core/test_normalise.py::test_normal_form",),
+    ),
+    Mutant(
+        id="offset-ignored",
+        bug="The offset of a time is dropped instead of taken into account.",
+        file="etl/learnupon/columns.py",
+        source="(moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)",
+        planted="moment.replace(tzinfo=UTC)",
+        tests=("edges/test_learnupon_columns.py::test_times_in_all_their_spellings",),
+    ),
+    Mutant(
+        id="fraction-rounded-up",
+        bug="The fraction of a second is rounded instead of cut.",
+        file="etl/learnupon/columns.py",
+        source="            return pc.floor_temporal(",
+        planted="            return pc.round_temporal(",
+        tests=("edges/test_learnupon_columns.py::test_times_in_all_their_spellings",),
+    ),
+    Mutant(
+        id="blank-score-is-zero",
+        bug="An enrollment without a score gets the score 0.",
+        file="etl/rows.py",
+        source='            "Score__c": listing["percentage"],',
+        planted='            "Score__c": listing["percentage"].fillna(0),',
+        tests=("core/test_rows.py::test_an_enrollment_row_carries_learnupons_values",),
+    ),
+    Mutant(
+        id="short-ids-stay-short",
+        bug="Ids of 15 characters are not lengthened to 18.",
+        file="etl/match.py",
+        source='to_18(users["sf_contact_id"]), to_18(users["sf_user_id"])',
+        planted='users["sf_contact_id"], users["sf_user_id"]',
+        tests=("core/test_match.py::test_claims",),
+    ),
+    Mutant(
+        id="text-measured-in-bytes",
+        bug="Texts are measured in bytes: names of other scripts count as too long.",
+        file=_NORMAL,
+        source="pc.greater(pc.utf8_length(values), shape.length)",
+        planted="pc.greater(pc.binary_length(values), shape.length)",
+        tests=("core/test_normalise.py::test_values_are_fitted",),
+    ),
+    Mutant(
+        id="split-by-physical-lines",
+        bug="A file is taken apart at line ends, also at those inside quotes.",
+        file=_CSV,
+        source="parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True)",
+        planted="parse_options=pyarrow.csv.ParseOptions(newlines_in_values=False)",
+        tests=("edges/test_salesforce_csvtext.py::test_line_ends_inside_a_long_file",),
+    ),
+    Mutant(
+        id="long-answer-split-by-lines",
+        bug="A long result is taken apart at line ends, also at those inside quotes.",
+        file="etl/salesforce/typed.py",
+        source="parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True)",
+        planted="parse_options=pyarrow.csv.ParseOptions(newlines_in_values=False)",
+        tests=(f"{_VALUES}::test_line_ends_in_a_long_answer",),
+    ),
+    Mutant(
+        id="upload-escaped-by-a-quote",
+        bug="Cells of an upload get the apostrophe that reports need.",
+        file=_CSV,
+        source="""    values = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+    needs""",
+        planted="""    values = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+    values = pc.replace_substring_regex(values, "^([=+@-])", r"'\\1")
+    needs""",
+        tests=("edges/test_salesforce_csvtext.py::test_cells",),
+    ),
+    Mutant(
+        id="quotes-not-doubled",
+        bug="A quote inside a quoted cell is written as it is.",
+        file=_CSV,
+        source="""    doubled = pc.replace_substring(values, '"', '""')""",
+        planted="    doubled = values",
+        tests=("edges/test_salesforce_csvtext.py::test_cells",),
+    ),
+    Mutant(
+        id="soql-not-escaped",
+        bug="A quote in an e-mail address ends the literal of the query.",
+        file="etl/salesforce/soql.py",
+        source="""    return f"'{value.translate(_ESCAPES)}'\"""",
+        planted="""    return f"'{value}'\"""",
+        tests=(f"{_VALUES}::test_literals_cannot_be_left",),
+    ),
+)
