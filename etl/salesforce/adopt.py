@@ -100,7 +100,7 @@ def _adopt(org: Org, journal: Journal) -> Iterator[str]:
         yield f"job {job} of an earlier run: {state}"
     lost = _lost_creation(journal.events())
     if lost:
-        seconds = (org.clock.now() - datetime.fromisoformat(lost["at"])).total_seconds()
+        seconds = (org.clock.now() - lost["at"]).total_seconds()
         # the journal's stamp is this machine's time, and a minute is what clocks may differ by
         name, operation = org.name(str(lost["object"])), str(lost["operation"])
         count = abort_lost(org, name, operation, seconds + _CLOCKS_DIFFER_S, 2 * _CLOCKS_DIFFER_S)
@@ -121,6 +121,10 @@ def _end_of(org: Org, job: str) -> str:
 def _lost_creation(events: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return the creation that a run was about to ask for when it died, if that is how the journal ends."""
     last = next((event for event in reversed(events) if str(event.get("event", "")).startswith("job_")), None)
-    if last is None or last.get("event") != "job_creating" or not last.get("at"):
+    if last is None or last.get("event") != "job_creating":
         return None
-    return last
+    try:
+        found = {name: str(last[name]) for name in ("object", "operation")}
+        return {**found, "at": datetime.fromisoformat(last["at"]).astimezone(UTC)}
+    except (KeyError, TypeError, ValueError):
+        return None  # no journal of this version: Salesforce's own list of jobs is looked at as well

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from etl.errors import AccessRefused, OutcomeUnknown, QuotaSpent, Unavailable
+from etl.errors import AccessRefused, OutcomeUnknown, QuotaSpent, StateFault, SyncError, Unavailable
 from etl.salesforce.answers import Rejected, text
 from etl.salesforce.csvtext import Part
 from etl.salesforce.joblist import ENDED, Job, abort, abort_lost, look
@@ -65,12 +65,18 @@ class Ingest:
 
     def run(self, upload: Upload) -> Job:
         """Run one job and return it ended, whatever its end; OutcomeUnknown when its end is not seen in time."""
-        self.closing = False
-        for _ in range(_TRIES):
-            job = self._create(upload)
-            if job and self._upload(job, upload):
-                self._close(job, upload)
-                return self._await(job, upload)
+        self.closing, made = False, len(self.jobs)
+        try:
+            for _ in range(_TRIES):
+                job = self._create(upload)
+                if job and self._upload(job, upload):
+                    self._close(job, upload)
+                    return self._await(job, upload)
+        except StateFault:
+            if not self.closing and len(self.jobs) > made:  # the journal may know nothing of it
+                with suppress(SyncError):
+                    abort(self.org, self.jobs[-1])
+            raise
         raise Unavailable(
             f"{upload.operation} of {upload.object}: {_TRIES} jobs could not be filled; its {upload.part.rows} rows "
             "were not written, run again later"
@@ -111,7 +117,7 @@ class Ingest:
             _log.warning("job %s: the upload was not answered (%s); the job is aborted and made anew", job, error)
             self._abort(job)
             return False
-        except Exception:
+        except BaseException:
             self._abort(job)
             raise
         return True

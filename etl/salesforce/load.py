@@ -16,9 +16,9 @@ import pandas as pd
 import pyarrow as pa
 
 from etl import frames
-from etl.errors import AccessRefused, OutcomeUnknown, QuotaSpent, Unavailable
+from etl.errors import AccessRefused, OutcomeUnknown, QuotaSpent, StateFault, Unavailable
 from etl.plan import EntityPlan
-from etl.salesforce.csvtext import read_back, subset
+from etl.salesforce.csvtext import Part, read_back, subset
 from etl.salesforce.ingest import Ingest, Recorder, Upload
 from etl.salesforce.joblist import Job
 from etl.salesforce.onlyonce import refuse_repeats
@@ -147,26 +147,35 @@ class Load:
         """Send one file, and again those of its rows that were refused in passing, in ever smaller jobs."""
         upload = first
         for turn in range(_ROUNDS + 1):
-            job, outcome = self._run(upload, turn)
-            verdict = judge(upload.operation, job, outcome, last=turn == _ROUNDS)
-            self._count(upload, verdict)
-            if job.state == "Aborted":
-                raise Unavailable(
-                    f"job {job.id} was aborted by someone else after {job.processed} of {upload.part.rows} rows; "
-                    "nothing is sent again in this run, run again later"
-                )
-            part = subset(
-                upload.part, upload.key, verdict.again, self.folder, f"{first.part.path.stem}-again{turn + 1}"
-            )
-            upload.part.path.unlink(missing_ok=True)
-            if part is None:
-                return
-            _log.info("%s: %d rows are sent again, round %d of %d", upload.object, part.rows, turn + 1, _ROUNDS)
-            self.org.clock.sleep(self.org.settings.poll_seconds * 2 ** (turn + 1))
+            job, outcome, verdict = self._run(upload, turn)
+            try:
+                part = self._rest(upload, job, outcome, verdict, f"{first.part.path.stem}-again{turn + 1}")
+                if part is None:
+                    return
+                _log.info("%s: %d rows are sent again, round %d of %d", upload.object, part.rows, turn + 1, _ROUNDS)
+                self.org.clock.sleep(self.org.settings.poll_seconds * 2 ** (turn + 1))
+            except BaseException:
+                self._refuse(upload.object, upload.operation, refused(upload.named(verdict.again), NOT_AGAIN, _STOPPED))
+                raise
             upload = replace(first, part=part)
 
-    def _run(self, upload: Upload, turn: int) -> tuple[Job, Outcome]:
-        """Run one job and read what became of its rows; from the close on, an exception leaves them unknown."""
+    def _rest(self, upload: Upload, job: Job, outcome: Outcome, verdict: Verdict, stem: str) -> Part | None:
+        """Note the end of a job, and return the file of the rows to be sent again; None when there are none."""
+        self.journal.record(
+            "job_ended", job=job.id, state=job.state, written=outcome.written.num_rows, failed=outcome.failed.num_rows,
+            unprocessed=len(outcome.unprocessed), unknown=len(outcome.unknown),
+        )  # fmt: skip
+        if job.state == "Aborted":
+            raise Unavailable(
+                f"job {job.id} was aborted by someone else after {job.processed} of {upload.part.rows} rows; "
+                "nothing is sent again in this run, run again later"
+            )
+        part = subset(upload.part, upload.key, verdict.again, self.folder, stem)
+        upload.part.path.unlink(missing_ok=True)
+        return part
+
+    def _run(self, upload: Upload, turn: int) -> tuple[Job, Outcome, Verdict]:
+        """Run one job and count what became of its rows; from the close on, an exception leaves them unknown."""
         try:
             job = self._ingest.run(upload)
             try:
@@ -176,18 +185,22 @@ class Load:
                     f"job {job.id} ended {job.state} with {job.failed} of {job.processed} rows failed, but which ones "
                     f"is not known: {error}; nothing is sent again, the next run compares anew"
                 ) from error
-        except BaseException:
+            verdict = judge(upload.operation, job, outcome, last=turn == _ROUNDS)
+            self._count(upload, verdict)
+            self._ingest.closing = False
+        except BaseException as error:
             if self._ingest.closing:
                 self.written[upload.object].unknown += upload.part.rows
+                if isinstance(error, StateFault):
+                    raise StateFault(
+                        f"{error}; what became of the {upload.part.rows} rows of job {self.jobs[-1]} "
+                        f"({upload.operation} of {upload.object}) is not known; the next run looks at the job first"
+                    ) from error
             elif turn:
                 keys = read_back(upload.part.path, [upload.key])[upload.key].combine_chunks()
                 self._refuse(upload.object, upload.operation, refused(upload.named(keys), NOT_AGAIN, _STOPPED))
             raise
-        self.journal.record(
-            "job_ended", job=job.id, state=job.state, written=outcome.written.num_rows, failed=outcome.failed.num_rows,
-            unprocessed=len(outcome.unprocessed), unknown=len(outcome.unknown),
-        )  # fmt: skip
-        return job, outcome
+        return job, outcome, verdict
 
     def _count(self, upload: Upload, verdict: Verdict) -> None:
         counts = self.written[upload.object]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from datetime import UTC
 from pathlib import Path
@@ -19,6 +20,7 @@ from etl.state.disk import disk, private_file, sync_folder
 JOB_ENDS = frozenset({"job_ended", "job_aborted", "job_adopted"})
 _CREATING = "job_creating"
 """Events after which nothing about a job is open any more."""
+_JOB_ID = re.compile(r"[A-Za-z0-9]{1,18}")
 _BLOCK = 4096
 
 
@@ -72,7 +74,8 @@ class Journal:
         """Return the ids of jobs that were begun and have no end recorded, oldest first."""
         jobs: dict[str, bool] = {}
         for event in self.events():
-            if job := event.get("job"):
+            job = event.get("job")
+            if isinstance(job, str) and _JOB_ID.fullmatch(job):  # it becomes a part of an address
                 jobs[str(job)] = jobs.get(str(job), False) or event["event"] in JOB_ENDS
         return [job for job, ended in jobs.items() if not ended]
 

@@ -30,7 +30,9 @@ def lock(state_dir: Path, *, run_id: str = "", clock: Clock | None = None) -> It
         try:
             guard.acquire()
         except Timeout as error:
-            raise LockHeld(f"another run holds {state_dir}{_holder(holder)}; run again once it has ended") from error
+            raise LockHeld(
+                f"another run holds {state_dir}{_holder(holder)}; nothing was written; run again once it has ended"
+            ) from error
     try:
         facts = {"pid": os.getpid(), "host": socket.gethostname(), "run_id": run_id}
         since = f"{(clock or Clock()).now().astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
