@@ -6,11 +6,10 @@ import logging
 import os
 import signal
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from random import Random, SystemRandom
-from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,11 +17,13 @@ from etl.app import App, silence_stdout
 from etl.cli import group
 from etl.clock import Clock
 from etl.errors import Interrupted, SyncError, UsageFault, exit_code_of
+from etl.interrupt import Signalled
 from etl.logs import Logs, escape
-from etl.session import Transport, over_sockets
+
+if TYPE_CHECKING:  # help needs no HTTP
+    from etl.session import Transport
 
 _log = logging.getLogger("etl")
-_TWICE_S = 1.0
 
 
 def main(
@@ -31,7 +32,7 @@ def main(
     *,
     commands: click.Command = group,
     clock: Clock | None = None,
-    transport: Transport = over_sockets,
+    transport: Transport | None = None,
     random: Random | None = None,
 ) -> int:
     """Run the command line and return the exit code; nothing escapes but SystemExit of a command that asked for it.
@@ -41,14 +42,17 @@ def main(
     logs = Logs()
     surroundings = os.environ if environ is None else environ
     app = App(surroundings, logs, clock or Clock(), transport, random or SystemRandom())
-    with _signals():  # around the end as well, or a twin of the signal would cut the last line off
+    with app.signals.watched(for_good=argv is None):  # around the end as well: a twin would cut the last line off
         try:
             return _run(app, commands, list(sys.argv[1:] if argv is None else argv))
+        except Signalled as came:
+            return _stopped(app, Interrupted(came.signum))
         except KeyboardInterrupt:
             return _stopped(app, Interrupted(signal.SIGINT))
         except Exception as error:  # noqa: BLE001 -- the one place where every error becomes a line and a code
             return _stopped(app, error)
         finally:
+            app.signals.hold()
             _flush()
             logs.close()
 
@@ -78,6 +82,7 @@ def _usage(error: click.ClickException) -> str:
 
 def _stopped(app: App, error: Exception) -> int:
     """Say in one line what stopped the program and return its exit code; a bug leaves its traceback in the log."""
+    app.signals.hold()
     code = exit_code_of(error)
     if isinstance(error, SyncError):
         _log.debug("stopped", exc_info=error)
@@ -103,27 +108,6 @@ def _say(app: App, message: str, code: int) -> None:
     lines = [escape(line) for line in app.logs.mask(message).split("\n")]
     with suppress(OSError):
         print("error: " + "\n  ".join(lines), file=sys.stderr, flush=True)  # noqa: T201 -- the one line people see
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into `Interrupted` in the main thread; a second one ends the program at once."""
-    first: list[float] = []
-
-    def stop(signum: int, _: FrameType | None) -> None:
-        if not first:
-            first.append(time.monotonic())
-            raise Interrupted(signum)
-        if time.monotonic() - first[0] > _TWICE_S:  # sooner, it is the same one, sent to the group and to us
-            signal.signal(signum, signal.SIG_DFL)
-            signal.raise_signal(signum)
-
-    former = {signum: signal.signal(signum, stop) for signum in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for signum, handler in former.items():
-            signal.signal(signum, handler)
 
 
 def _flush() -> None:

@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from random import Random, SystemRandom
+from typing import TYPE_CHECKING
 
 from etl.clock import Clock
 from etl.config import Settings, load
 from etl.errors import StateFault
+from etl.interrupt import Interruptions
 from etl.logs import Logs
 from etl.progress import Progress
-from etl.session import Transport, over_sockets
+
+if TYPE_CHECKING:  # help needs no HTTP
+    from etl.session import Transport
 
 CONFIG_VARIABLE = "LEARNUPON_SYNC_CONFIG"
 DEFAULT_CONFIG = "config/learnupon-sync.yaml"
@@ -28,9 +32,11 @@ class App:
     environ: Mapping[str, str]
     logs: Logs
     clock: Clock = field(default_factory=Clock)
-    transport: Transport = over_sockets
+    transport: Transport | None = None
+    """What carries requests; None: sockets."""
     random: Random = field(default_factory=SystemRandom)
     """Run ids and jitter."""
+    signals: Interruptions = field(default_factory=Interruptions)
     chosen_config: Path | None = None
     """The path of `--config`, if it was given."""
     report: Path | None = None

@@ -12,7 +12,7 @@ from functools import partial
 from etl import pipeline
 from etl.clock import stoppable
 from etl.config import NotifySettings
-from etl.errors import BUG, OK, ROWS_REFUSED, StateFault, SyncError, exit_code_of
+from etl.errors import BUG, OK, ROWS_REFUSED, Interrupted, StateFault, SyncError, exit_code_of
 from etl.notify import Notifier
 from etl.report.html import html
 from etl.report.model import Report, to_json
@@ -33,9 +33,10 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
     A stop that is a SyncError ends in a report with its exit code; any other exception is a bug, which is reported too
     and then raised. A run that may write holds the lock of the state folder; LockHeld and StateFault are raised before
     anything was asked of anybody. From then on the outcome is that of the data: a report that cannot be written, or a
-    listener who cannot be told, is a warning.
+    listener who cannot be told, is a warning. A signal that comes while the report is written waits for its end.
     """
     state = job.settings.state_dir
+    job.signals.hold()
     with _locked(job), RunDir(state, job.run_id, job.clock) as folder:
         remove_leftovers(state)
         record = Record(job)
@@ -48,9 +49,12 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
         folder.journal.record("run_begun", command=job.command, dry_run=not job.writes)
         notifier.began()
         try:
+            job.signals.release()
             code = work(replace(job, clock=stoppable(job.clock, job.stop)), folder, record)
             report, error = record.end(code, _OUTCOMES[code]), None
+            job.signals.hold()
         except BaseException as raised:
+            job.signals.hold()
             error = record.reason(raised)
             if error is None:
                 record.end(BUG, "bug", f"{type(raised).__name__}: this is a bug; the traceback is in the log")
@@ -59,6 +63,10 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
                 raise
             report = record.end(exit_code_of(error), error.outcome, str(error))
         leave(folder, record)
+        if job.signals.noted and error is None:
+            error = Interrupted(job.signals.noted)
+            report = record.end(exit_code_of(error), error.outcome, str(error))
+            leave(folder, record)
         notifier.ended(report)
         _tidy(job, record)
     return report, error

@@ -9,6 +9,7 @@ import click
 
 from etl.app import App
 from etl.errors import OK
+from etl.session import over_sockets
 from etl.stages.inspect import Finding, inspect
 from etl.stages.job import Job
 
@@ -26,7 +27,7 @@ def command(app: App, as_json: bool) -> int:
             run_id="",
             clock=app.clock,
             random=app.random,
-            transport=app.transport,
+            transport=app.transport or over_sockets,
             progress=progress,
             portals=settings.portals,
             dry_run=True,

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,11 +22,13 @@ from etl.report.markdown import markdown
 from etl.report.model import Report, to_json
 from etl.report.text import changes_text, text, wants_color
 from etl.report.wording import ending
+from etl.session import over_sockets
 from etl.stages.job import Backfill, Job
 from etl.state.rundir import new_run_id, runs_folder
 
 _log = logging.getLogger(__name__)
 
+_DRAWS = 100
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -79,7 +82,7 @@ def carry_out(
 ) -> Report:
     """Run a job, show its report on standard output, and raise what stopped it."""
     settings = app.settings()
-    run_id = new_run_id(app.clock.now(), app.random)
+    run_id = _new_run_id(app, settings.state_dir)
     app.logs.run_id = run_id
     with app.progress() as progress:
         job = Job(
@@ -88,7 +91,7 @@ def carry_out(
             run_id=run_id,
             clock=app.clock,
             random=app.random,
-            transport=app.transport,
+            transport=app.transport or over_sockets,
             progress=progress,
             portals=settings.portals if portals is None else portals,
             dry_run=dry_run,
@@ -96,6 +99,7 @@ def carry_out(
             allowed=allowed or Allowed(),
             backfill=backfill,
             show_values=show_values,
+            signals=app.signals,
         )
         report, error = _executed(app, job, work)
     try:
@@ -107,6 +111,15 @@ def carry_out(
     if error is not None:
         raise error
     return report
+
+
+def _new_run_id(app: App, state_dir: Path) -> str:
+    """Return a run id that no folder has: of two runs begun in one second, one in 65,536 draws the other's."""
+    for _ in range(_DRAWS):
+        run_id = new_run_id(app.clock.now(), app.random)
+        if not (runs_folder(state_dir) / run_id).exists():
+            break
+    return run_id
 
 
 def _executed(app: App, job: Job, work: Work) -> tuple[Report, SyncError | None]:

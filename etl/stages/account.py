@@ -10,7 +10,8 @@ import pandas as pd
 
 from etl import guards, keys
 from etl.clock import Clock, Stopped
-from etl.errors import BUG, GuardTripped, OutcomeUnknown, SyncError, TryLater
+from etl.errors import BUG, GuardTripped, Interrupted, OutcomeUnknown, SyncError, TryLater
+from etl.interrupt import Signalled
 from etl.learnupon import PortalRead
 from etl.plan import Plan
 from etl.report.model import GuardLine, ObjectCounts, PortalLine, Report
@@ -77,12 +78,19 @@ class Record:
         """Have the lease and the run log ended with this record, however the run ends."""
         self._tenure = tenure
 
+    @property
+    def may_have_run_log(self) -> bool:
+        """Return whether the org may have the run object: a run that writes has looked, others have not."""
+        return self._tenure is not None or not self._job.writes
+
     def fenced(self, journal: Recorder) -> Recorder:
         """Return a journal that lets nothing be written once the run's lease is lost."""
         return self._tenure.fence(journal) if self._tenure else journal
 
     def reason(self, error: BaseException) -> SyncError | None:
         """Return what stopped the run, None for a bug: threads that were stopped may have been so for a lost lease."""
+        if isinstance(error, Signalled):
+            return Interrupted(error.signum)
         if isinstance(error, Stopped) and self._tenure is not None:
             return self._tenure.lost
         return error if isinstance(error, SyncError) else None

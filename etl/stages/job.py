@@ -10,6 +10,7 @@ from random import Random
 from etl.clock import Clock
 from etl.config import PortalSettings, Settings
 from etl.guards import Allowed
+from etl.interrupt import Interruptions
 from etl.progress import Progress
 from etl.session import Transport, over_sockets
 
@@ -47,6 +48,7 @@ class Job:
     allowed: Allowed = field(default_factory=Allowed)
     backfill: Backfill | None = None
     show_values: bool = False
+    signals: Interruptions = field(default_factory=Interruptions)
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when the run is given up: the threads that work for it end soon (`etl.clock.stoppable`)."""
 

@@ -82,7 +82,7 @@ class Tenure:
         self._job = job
         self._org = org
         self._log_ids: list[str] = []
-        self._told = False
+        self._told = ""
         self._ended = threading.Event()
         self._beating = threading.Lock()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
@@ -115,9 +115,9 @@ class Tenure:
             self._thread.join(_JOIN_S)
         self._org.clock = clock
         warnings = []
-        if not self._told and (self.lease.ids or self.lost):
+        if self._told != report.outcome and (self.lease.ids or self.lost or self._told):
             warnings = self._close_log(report)
-            self._told = True
+            self._told = report.outcome
         try:
             if not self.lost:
                 self.lease.give_back()
