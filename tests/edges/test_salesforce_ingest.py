@@ -228,6 +228,17 @@ def test_refused_before_anything_was_written(tmp_path: Path, code: str, error: t
         assert load.written[PORTAL.name] == Written()
 
 
+def test_a_job_that_cannot_be_aborted_hides_nothing(tmp_path: Path) -> None:
+    """When an upload is refused and the job cannot be aborted either, the run ends with why the upload was refused."""
+    body = json.dumps([{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "x"}])
+    with world() as served:
+        no_abort = Fault(CLOSE, times=None, status=503)
+        load, _ = attempt(served, tmp_path, Fault(UPLOAD, status=403, body=body), no_abort)
+        with pytest.raises(QuotaSpent):
+            load.apply(plans(tmp_path))
+        assert served.requests("PATCH ")
+
+
 @pytest.mark.parametrize("match", [CREATE, UPLOAD, CLOSE, POLL, "GET .*failedResults"])
 def test_session_expires_on_the_way(tmp_path: Path, match: str) -> None:
     """A session that expires at any step is renewed, and the step is done once."""

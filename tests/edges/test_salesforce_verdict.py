@@ -86,6 +86,13 @@ def test_failed_half_way() -> None:
     assert (len(aborted.again), aborted.refused["code"].to_pylist()) == (0, ["JOB_ABORTED"] * 3)
 
 
+def test_unnamed_rows_of_an_insert_that_failed() -> None:
+    """An insert that is repeated makes a second row: only rows that Salesforce calls unprocessed are sent again."""
+    half = outcome([True, True], unprocessed=1, unknown=2)
+    verdict = judge("insert", job("Failed", processed=2), half, last=False)
+    assert (verdict.again.to_pylist(), verdict.unknown.to_pylist()) == (["u0"], ["?0", "?1"])
+
+
 def test_unnamed_rows_of_a_complete_job() -> None:
     """Rows that a complete job does not name are unknown: they are not sent again."""
     verdict = judge("upsert", job(processed=1), outcome([True], unknown=1), last=False)

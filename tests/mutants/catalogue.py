@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants import access, decisions, reading, state, values, writing
+from mutants import access, decisions, reading, settings, state, values, writing
 
 MUTANTS = (
     *reading.MUTANTS,
@@ -10,5 +10,6 @@ MUTANTS = (
     *decisions.MUTANTS,
     *writing.MUTANTS,
     *access.MUTANTS,
+    *settings.MUTANTS,
     *state.MUTANTS,
 )

@@ -8,7 +8,6 @@ from runs.stage import CONTACT_ROWS, Stage
 
 from etl.clock import Clock
 from etl.emulator.faults import Fault
-from etl.learnupon.kept import FRESH
 
 
 def _searches(stage: Stage) -> int:
@@ -47,9 +46,9 @@ def test_nothing_is_kept_after_the_end(stage: Stage) -> None:
 
 
 def test_old_listings_are_read_again(stage: Stage) -> None:
-    """What was read longer ago than a nightly run may have overtaken is thrown away."""
+    """What was read more than two hours ago, so that a nightly run may have overtaken it, is thrown away."""
     rows = _stopped(stage)
-    later = datetime.now(UTC) + FRESH + timedelta(minutes=1)
+    later = datetime.now(UTC) + timedelta(hours=2, minutes=1)
     assert stage.run("backfill", clock=Clock(now=lambda: later)).code == 0
     assert _searches(stage) == rows
 
