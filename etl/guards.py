@@ -10,6 +10,8 @@ from etl.config.models import GuardSettings
 SHRINK = "max_source_shrink_percent"
 QUESTIONS = "max_confirmations"
 """The guards on the source; the others follow from the plan's counts."""
+SCOPE = "scope_changed"
+"""The guard on settings that decide which rows are wanted (`etl.scope`)."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,39 @@ def writes(loads: Mapping[str, Load], limits: GuardSettings, allowed: Allowed) -
     ]
 
 
+def over_time(
+    loads: Mapping[str, Load], past: Mapping[str, int], limits: GuardSettings, allowed: Allowed
+) -> list[Reading]:
+    """Read the guards on a plan's deletes together with those of the last seven days: `past`, rows by object.
+
+    The single run's limits would let as much pass every night, and at every retry. The number is held to
+    `max_deletes_7_days`, without it to what one run may delete. The percentage is held to
+    `max_delete_percent_7_days`, without it to twice what one run may delete: rows that are unenrolled in the ordinary
+    course of a week would stop small portals at the single run's. Only a plan that deletes is held to the past, and
+    only the objects it deletes from to their percentage.
+    """
+    deletes = sum(load.deletes for load in loads.values())
+    if not deletes:
+        return []
+    lifted = allowed.deletes is not None and deletes <= allowed.deletes
+    parts = [(name, past.get(name, 0), load) for name, load in loads.items() if load.deletes]
+    worst = _worst(
+        ((name, before + load.deletes, before + load.existing) for name, before, load in parts), limits.min_rows
+    )
+    rows, share = limits.max_deletes_7_days, limits.max_delete_percent_7_days
+    return [
+        _reading("max_deletes_7_days", deletes + sum(past.values()), rows, "", lifted=lifted),
+        _reading("max_delete_percent_7_days", worst[1], share, worst[0], lifted=lifted),
+    ]
+
+
+def scope_changed(loads: Mapping[str, Load], changed: str, allowed: Allowed) -> list[Reading]:
+    """Read the guard on a changed scope, `changed` naming what did (nothing: no guard): no delete passes unseen."""
+    deletes = sum(load.deletes for load in loads.values())
+    lifted = allowed.deletes is not None and deletes <= allowed.deletes
+    return [_reading(SCOPE, deletes, 0, changed, lifted=lifted)] if changed else []
+
+
 def again(readings: Iterable[Reading], limits: GuardSettings) -> list[Reading]:
     """Read the guards on the source anew that were read when a plan was made, against the limits of now."""
     current = {SHRINK: limits.max_source_shrink_percent, QUESTIONS: limits.max_confirmations}
@@ -90,6 +125,11 @@ def _reading(name: str, value: float, limit: float, where: str, *, lifted: bool)
 
 def remedy(reading: Reading, deletes: int, updates: int) -> str:
     """Return what a person can do about a tripped guard."""
+    if reading.name == SCOPE:
+        return (
+            f"look at the plan; if these deletes are what the new settings mean, run once with --allow-deletes "
+            f"{deletes}, else put the settings back"
+        )
     if "delete" in reading.name:
         return f"look at the plan; if these deletes are right, run once with --allow-deletes {deletes}"
     if "update" in reading.name:

@@ -17,7 +17,7 @@ from etl.normalise import Shapes
 from etl.salesforce.load import Load
 from etl.salesforce.org import Org
 from etl.schema import MEMBERSHIP
-from etl.stages import account, people, quota, restore, saved, target, tenure
+from etl.stages import account, people, quota, restore, saved, scopes, target, tenure
 from etl.stages.extract import Portals
 from etl.stages.job import Job
 from etl.stages.judge import guard, judge
@@ -55,7 +55,8 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     inputs, source_guards = judge(job, org, portals, reads, held, shapes)
     record.matched(inputs.learners)
     plan = planning.build(inputs, folder.folder("plan"), portals.warnings)
-    plan.guards = guard(job, plan, source_guards)
+    change = scopes.look(job, org, record)
+    plan.guards = guard(job, org, plan, source_guards, changed=change.names)
     record.planned(plan)
     if not job.writes:
         return OK
@@ -63,6 +64,7 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
 
     code = _write(job, org, folder, record, shapes)
+    record.note(scopes.keep(job, org, change, plan))
     portals.forget()
     return code
 
@@ -81,7 +83,7 @@ def totals(job: Job, folder: RunDir, record: account.Record) -> int:
     members = planning.members_held(held.rows[MEMBERSHIP.name], job.portal_ids)
     profiles = people.with_referred(org, members, held.profiles)
     plan = planning.build_totals(members, profiles, shapes, folder.folder("plan"))
-    plan.guards = guard(job, plan, [])
+    plan.guards = guard(job, org, plan, [])
     record.planned(plan)
     if not job.writes:
         return OK
@@ -111,13 +113,17 @@ def apply(job: Job, folder: RunDir, record: account.Record, *, plan_in: Path, ma
     shapes = target.shapes_of(org)
     allowances = quota.check_reading(org)
     tenure.begin(job, org, record, folder)
-    plan.guards = guard(job, plan, guards.again(chosen.guards, job.settings.guards))
+    change = scopes.look(job, org, record, chosen.facts.scope)
+    source_guards = guards.again(chosen.guards, job.settings.guards)
+    plan.guards = guard(job, org, plan, source_guards, changed=change.names)
     record.planned(plan)
     account.stop_if_tripped(plan)
     record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
     stop_if_changed(org, plan, shapes, job.portal_ids, folder.work / "now")
     saved.claim(job, folder, chosen)
-    return _write(job, org, folder, record, shapes)
+    code = _write(job, org, folder, record, shapes)
+    record.note(scopes.keep(job, org, change, plan))
+    return code
 
 
 def undo(job: Job, folder: RunDir, record: account.Record, *, source: Path, shown: restore.Shown) -> int:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from etl.config.values import (
     ApiVersion,
@@ -122,22 +122,25 @@ class GuardSettings(Section):
     """Percentages apply from this many existing rows on."""
     max_deletes: Count = 500
     max_delete_percent: Percent = 5.0
-    max_deletes_7_days: Count | None = None
-    max_delete_percent_7_days: Percent | None = None
+    max_deletes_7_days: Count = 500
+    """With what was deleted in the last seven days; left out, as many as in one run."""
+    max_delete_percent_7_days: Percent = 10.0
+    """The same, of an object's rows; left out, twice as much as in one run."""
     max_update_percent: Percent = 50.0
     max_confirmations: Count = 1000
     max_source_shrink_percent: Percent = 20.0
 
-    @property
-    def deletes_7_days(self) -> int:
-        """Return how many rows may be deleted in seven days: without a key of its own as many as in one run."""
-        return self.max_deletes if self.max_deletes_7_days is None else self.max_deletes_7_days
-
-    @property
-    def delete_percent_7_days(self) -> float:
-        """Return the share of an object's rows that may be deleted in seven days: without a key twice that of a run."""
-        share = self.max_delete_percent_7_days
-        return min(100.0, 2 * self.max_delete_percent) if share is None else share
+    @model_validator(mode="after")
+    def _follow(self) -> Self:
+        """Let the week's limits follow those of one run unless they are given."""
+        follow = {
+            "max_deletes_7_days": self.max_deletes,
+            "max_delete_percent_7_days": min(100.0, 2 * self.max_delete_percent),
+        }
+        for name, value in follow.items():
+            if name not in self.model_fields_set:
+                object.__setattr__(self, name, value)  # the model is not yet handed out, though frozen already
+        return self
 
 
 class ReportSettings(Section):

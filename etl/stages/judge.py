@@ -17,6 +17,7 @@ from etl.schema import MEMBERSHIP
 from etl.situation import Inputs, Row, Scope
 from etl.stages.extract import Kind, Portals, coded_courses
 from etl.stages.job import Backfill, Job
+from etl.stages.past import deleted
 from etl.stages.people import Matched, match_learners
 from etl.stages.target import Held
 
@@ -112,7 +113,16 @@ def scope_of(backfill: Backfill) -> Scope:
     )
 
 
-def guard(job: Job, plan: Plan, shrink: list[Reading]) -> list[Reading]:
-    """Return all guards as they read this plan."""
+def guard(job: Job, org: Org, plan: Plan, source: list[Reading], *, changed: str = "") -> list[Reading]:
+    """Return all guards as they read this plan; `changed` names what is not as it was of the scope.
+
+    Of a plan that deletes, Salesforce is asked what this user deleted in the last seven days.
+    """
     limits: GuardSettings = job.settings.guards
-    return [*guards.writes(plan.loads, limits, job.allowed), *shrink]
+    past = deleted(job, org) if any(load.deletes for load in plan.loads.values()) else {}
+    return [
+        *guards.writes(plan.loads, limits, job.allowed),
+        *guards.over_time(plan.loads, past, limits, job.allowed),
+        *guards.scope_changed(plan.loads, changed, job.allowed),
+        *source,
+    ]

@@ -75,7 +75,7 @@ def planned(job: Job, org: Org, copies: Copies, shapes: Mapping[str, Shapes], fo
         plan.warnings.append(_UNTIL)
     # a person asked for exactly these rows: the guards are read for the report and stop nothing
     updates = sum(part.counts.update for part in plan.entities.values())
-    plan.guards = guard(replace(job, allowed=Allowed(updates=updates)), plan, [])
+    plan.guards = guard(replace(job, allowed=Allowed(updates=updates)), org, plan, [])
     creates = sum(part.counts.create for part in plan.entities.values())
     _log.info(
         "of run %s: %d changed rows to put back, %d deleted rows to make anew, %d rows in left.csv",

@@ -6,6 +6,7 @@ import logging
 from datetime import timedelta
 from pathlib import Path
 
+from etl import scope
 from etl.errors import ConfigFault, GuardTripped, WrongTarget
 from etl.stages.account import Record
 from etl.stages.job import Job
@@ -35,6 +36,7 @@ def facts_of(job: Job, record: Record) -> Facts:
         namespace=job.settings.salesforce.namespace,
         portals=tuple((portal.name, portal.portal_id) for portal in job.portals),
         with_profiles=job.with_profiles,
+        scope=scope.of_run(job.settings, job.portal_ids, with_profiles=job.with_profiles),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -14,6 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from etl.errors import UsageFault
+from etl.guards import SCOPE
 from etl.state.disk import disk
 from etl.state.journal import Journal
 from etl.state.rundir import ALIVE, JOURNAL, REPORT, runs_folder
@@ -42,6 +45,28 @@ class RunSummary:
 def history(state_dir: Path) -> list[RunSummary]:
     """Return all runs that left a folder, newest first."""
     return [_summary(folder) for folder in _folders(state_dir)]
+
+
+def allowed_deletes(state_dir: Path, *, since: datetime, org_id: str, portal_ids: frozenset[int]) -> Counter[str]:
+    """Return how many rows of each object were deleted with a person's leave by runs that began at `since` or later.
+
+    Those are the runs in which a guard on deletes was overridden. Only runs of this org and of these portals count.
+    """
+    rows: Counter[str] = Counter()
+    for folder in _folders(state_dir):
+        report = _report(folder)
+        if report is None or _begun(folder) < since or report.get("org_id") != org_id:
+            continue
+        with suppress(AttributeError, KeyError, TypeError, ValueError):
+            if {portal["portal_id"] for portal in report["portals"]} <= portal_ids and _lifted(report):
+                rows.update({name: int(counts["deleted"]) for name, counts in report["objects"].items()})
+    return rows
+
+
+def _lifted(report: dict[str, Any]) -> bool:
+    return "allow_deletes" in report["overrides"] and any(
+        line["overridden"] and ("delete" in line["name"] or line["name"] == SCOPE) for line in report["guards"]
+    )
 
 
 def load_report(state_dir: Path, run_id: str) -> dict[str, Any]:
@@ -113,7 +138,12 @@ def _folders(state_dir: Path) -> list[Path]:
     runs = runs_folder(state_dir)
     with disk(runs):
         found = [path for path in runs.iterdir() if _is_run_id(path.name)] if runs.exists() else []
-        return sorted((path for path in found if path.is_dir()), key=lambda path: path.name, reverse=True)
+        return sorted((path for path in found if path.is_dir()), key=_order, reverse=True)
+
+
+def _order(folder: Path) -> tuple[str, int, str]:
+    """Return what runs are ordered by: the second of their start, then which folder was changed last, by its run."""
+    return folder.name[: len("20260101T000000Z")], folder.stat().st_mtime_ns, folder.name
 
 
 def _is_run_id(name: str) -> bool:
@@ -137,6 +167,8 @@ def is_alive(folder: Path) -> bool:
             return False
     except (Timeout, RuntimeError):  # RuntimeError: this very thread holds it
         return True
+    except OSError:  # a folder that cannot be written: no run can be at work in it
+        return False
 
 
 def _report(folder: Path) -> dict[str, Any] | None:
@@ -147,10 +179,24 @@ def _report(folder: Path) -> dict[str, Any] | None:
     return report if isinstance(report, dict) else None
 
 
+def _is_ours(report: dict[str, Any]) -> bool:
+    """Say whether a report has the form this version writes, as far as the history needs it."""
+    objects, seconds = report.get("objects", {}), report.get("seconds")
+    rows = [row for row in objects.values() if isinstance(row, dict)] if isinstance(objects, dict) else [{"": None}]
+    numbers = all(isinstance(value, int) for row in rows for value in row.values())
+    texts = all(isinstance(report.get(name) or "", str) for name in ("command", "outcome", "started_at"))
+    return (
+        numbers
+        and texts
+        and isinstance(report.get("exit_code"), int | None)
+        and isinstance(seconds, int | float | None)
+    )
+
+
 def _summary(folder: Path) -> RunSummary:
     report = _report(folder)
     started = f"{_begun(folder):%Y-%m-%dT%H:%M:%SZ}"
-    if report is None:
+    if report is None or not _is_ours(report):
         outcome = "running" if is_alive(folder) else "unreadable" if (folder / REPORT).exists() else "died"
         return RunSummary(folder.name, outcome=outcome, started_at=started)
     counts = [row for row in report.get("objects", {}).values() if isinstance(row, dict)]

@@ -9,13 +9,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from etl.park import Park
 from etl.plan import EntityPlan
+from etl.scope import Parts
 from etl.state.disk import private_file, private_folder
 
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
@@ -34,6 +35,8 @@ class Facts:
     portals: tuple[tuple[str, int], ...]
     """Names and ids."""
     with_profiles: bool
+    scope: Mapping[str, Parts] = field(default_factory=dict)
+    """What decided which rows are wanted (`etl.scope`), by key."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts as a manifest holds them."""
@@ -53,6 +56,10 @@ class Facts:
             namespace=str(manifest["namespace"]),
             portals=tuple((str(one["name"]), int(one["portal_id"])) for one in manifest["portals"]),
             with_profiles=bool(manifest["with_profiles"]),
+            scope={
+                str(key): {str(name): str(one) for name, one in parts.items()}
+                for key, parts in manifest.get("scope", {}).items()
+            },
         )
 
 

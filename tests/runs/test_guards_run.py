@@ -10,6 +10,7 @@ from runs.small_world import quick, stopped
 from runs.stage import CONTACT_ROWS, Stage
 
 _ROWS = 20
+_WEEK = {"max_deletes_7_days", "max_delete_percent_7_days"}
 
 
 def _school(stage: Stage, status: str = "in_progress") -> list[int]:
@@ -100,7 +101,7 @@ def test_an_allowance_counts_rows(stage: Stage, option: str, change: Any) -> Non
     assert result.code == 0, result.err
     assert result.report["overrides"] == {option.removeprefix("--").replace("-", "_"): needed}
     lifted = {guard["name"] for guard in result.report["guards"] if guard["overridden"]}
-    assert lifted == set(limits)
+    assert lifted == set(limits) | (_WEEK if change is _unenroll else set())
     assert sum(counts[f"{what}d"] for counts in result.report["objects"].values()) == needed
     stage.settled()
 
