@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from etl.app import App
+from etl.errors import UsageFault
 from etl.report.model import from_json
 from etl.report.text import text, wants_color
 from etl.state import RunSummary, history, load_report
@@ -65,7 +66,11 @@ def _one(app: App, folder: Path, run_id: str, *, as_json: bool) -> None:
         app.echo(json.dumps(report, indent=2))
         return
     color = wants_color(sys.stdout, app.environ)
-    app.echo(text(from_json(report), where=os.fspath(folder / "runs" / run_id), color=color).rstrip("\n"))
+    try:
+        found = from_json(report)
+    except ValueError as error:
+        raise UsageFault(f"run {run_id} left a report of another version of this program: --json shows it") from error
+    app.echo(text(found, where=os.fspath(folder / "runs" / run_id), color=color).rstrip("\n"))
 
 
 def table(runs: list[RunSummary]) -> str:

@@ -72,7 +72,7 @@ def _lifted(report: dict[str, Any]) -> bool:
 def load_report(state_dir: Path, run_id: str) -> dict[str, Any]:
     """Return a run's `report.json`; raises UsageFault for an id that is not there, naming the nearest."""
     report = _report(known_run(state_dir, run_id))
-    if report is None:
+    if report is None or not _is_ours(report):
         raise UsageFault(f"run {run_id} left no readable report: it is still running or was killed")
     return report
 
