@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from etl.errors import SourceUntrusted
 from etl.frames import SECONDS_UTC
+from etl.keys import MAX_ID
 
 _INTEGERS = ({int}, {int, type(None)})
 _BOOLEANS = {bool, type(None)}
@@ -38,10 +39,12 @@ class Column:
         self._ids = ids
 
     def ids(self) -> pa.Array:
-        """Return integers that must be there: above 0 and of at most 18 digits."""
+        """Return integers that must be there: above 0 and no larger than what a key can hold (`keys.MAX_ID`)."""
         array = self.numbers()
         if array.null_count:
             raise self._refusal(array.is_null().index(pa.scalar(True)).as_py(), "is missing")
+        if len(array) and pc.max(array).as_py() > MAX_ID:
+            raise self._refusal(pc.greater(array, MAX_ID).index(pa.scalar(True)).as_py(), f"is larger than {MAX_ID}")
         return array
 
     def numbers(self) -> pa.Array:

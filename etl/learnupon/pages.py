@@ -57,7 +57,7 @@ class Sheet(Generic[Row]):
             raise _untrusted(where, f"an error with status 200 ({text})")
         lists = [found for key in self.keys if (found := getattr(envelope, key)) is not msgspec.UNSET]
         if len(lists) != 1:
-            seen = ", ".join(excerpt(key) for key in sorted(json.loads(body))[:8]) or "none"
+            seen = ", ".join(excerpt(key) for key in sorted(_whole(body, where))[:8]) or "none"
             raise _untrusted(where, f"no list under {' or '.join(self.keys)} (keys seen: {seen})")
         rows: list[Row] = lists[0]
         self._refuse_doubles(body, len(rows), where)
@@ -68,7 +68,7 @@ class Sheet(Generic[Row]):
         lists = sum(body.count(b'"%s"' % key.encode()) for key in self.keys)
         if lists > 1 or body.count(b'"id"') > rows:
             try:
-                json.loads(body, object_pairs_hook=_once)
+                _whole(body, where, _once)
             except KeyError as error:
                 raise _untrusted(where, f"the key {excerpt(str(error.args[0]))} twice in one object") from error
 
@@ -82,6 +82,14 @@ class Sheet(Generic[Row]):
             read(Column(where, field, column, ids)) for (field, read), column in zip(self._columns, values, strict=True)
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+def _whole(body: bytes, where: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """Return the JSON of a body, read in all its parts: the decoder of rows looks into known fields only."""
+    try:
+        return json.loads(body, object_pairs_hook=pairs)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(where, body, error) from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from runs.laboratory import Laboratory
+from runs.school import School, opened
 from runs.stage import Stage
 
 
@@ -27,3 +29,24 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     """Give two empty portals and an org without people, served."""
     with Stage(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+    """Give a process that plays trials in copies of the scenarios' worlds."""
+    made = Laboratory(tmp_path_factory.mktemp("laboratory"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def _opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[School]:
+    with opened(tmp_path_factory.mktemp("school")) as made:
+        yield made
+
+
+@pytest.fixture
+def school(_opened: School) -> Iterator[School]:
+    """Give a school that is in Salesforce already, the same for a module: its tests leave it as it is."""
+    yield _opened
+    _opened.faults.clear()

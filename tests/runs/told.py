@@ -16,7 +16,7 @@ def told(result: Result, code: int, *words: str) -> None:
     `words` are looked for in that line, on standard error, alone: it is what an alert shows.
     """
     assert result.code == code, result.err + result.out
-    last = result.err[result.err.rindex("error: ") :]
+    last = result.err[("\n" + result.err).rindex("\nerror: ") :]
     flat = " ".join(last.split())
     report = result.report
     assert (report["exit_code"], report["outcome"] in {"ok", "bug"}) == (code, False)
