@@ -91,14 +91,18 @@ class Server:
             self._thread.start()
         return self
 
-    def stop(self) -> None:
-        """Stop, close every connection and free the port; may be called twice."""
+    def pause(self) -> None:
+        """Close every connection and answer none until the next `start`; the port stays bound."""
         if self._thread is not None:
             self._httpd.shutdown()
             self._thread.join()
             self._thread = None
-        self._httpd.server_close()
         self._httpd.drop_connections()
+
+    def stop(self) -> None:
+        """Stop, close every connection and free the port; may be called twice."""
+        self.pause()
+        self._httpd.server_close()
 
     def __enter__(self) -> Self:
         """Start."""

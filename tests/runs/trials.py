@@ -1,0 +1,168 @@
+"""Trials in a copy of a world: a run is disturbed, one more run must end as if nobody had; it makes no world."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from runs.afterwards import at_rest, held
+from runs.audit import audit
+from runs.killed import HANGS, Disturbance, Ended, Launcher
+from runs.org_time import OrgTime, records
+from runs.result import Result
+from runs.stage import Stage
+
+LATEST_S = 20.0
+"""How long a run may take to end after a signal."""
+_DIED_S = 11
+
+
+@dataclass(frozen=True)
+class Calm:
+    """A run that nobody disturbed: what Salesforce held then, the steps it took, and how long."""
+
+    state: str
+    steps: list[str]
+    lived_s: float
+
+
+def evenly(first: int, last: int, count: int) -> list[int]:
+    """Return so many numbers from first to last, both included."""
+    return sorted({first + (last - first) * n // max(count - 1, 1) for n in range(count)}) if last >= first else []
+
+
+def first_write(steps: list[str]) -> int:
+    """Return the step (from 1) in which a run begins to write rows; 0 when it never does."""
+    return next((n for n, step in enumerate(steps, 1) if step.startswith("send POST") and "ingest" in step), 0)
+
+
+def _state(stage: Stage) -> str:
+    return json.dumps(held(stage), sort_keys=True, default=str, indent=0)
+
+
+def calm(stage: Stage, launcher: Launcher, arguments: tuple[str, ...], _: Calm) -> dict[str, Any]:
+    """Disturb nothing."""
+    ended = launcher.run(stage, *arguments)
+    assert ended.code == 0, launcher.words(stage)
+    at_rest(stage)
+    return {"state": _state(stage), "steps": ended.steps, "lived_s": ended.lived_s}
+
+
+def killed(
+    stage: Stage, launcher: Launcher, arguments: tuple[str, ...], calm: Calm, *, at_step: int, lost: bool = False
+) -> dict[str, Any]:
+    """Kill a run before one of its steps; with `lost` its state folder goes with it."""
+    ended = launcher.run(stage, *arguments, by=Disturbance(signal.SIGKILL, at_step=at_step))
+    assert ended.code in {0, -signal.SIGKILL}, (ended.code, launcher.words(stage))
+    late = False
+    if lost:
+        shutil.rmtree(stage.state_dir)
+        late = _kept_away(stage, arguments)
+    _converges(stage, arguments, calm)
+    return {"code": ended.code, "late": late, "last": ended.steps[-1:]}
+
+
+def _kept_away(stage: Stage, arguments: tuple[str, ...]) -> bool:
+    """With the dead run's folder lost its lease holds the next run up until it has expired; say whether it did."""
+    if not records(stage, "lease:"):
+        return False
+    result = stage.run(*arguments)
+    assert (result.code, result.effects, result.ingest_jobs) == (75, [], []), result.err
+    OrgTime(stage).jump(_DIED_S)
+    return True
+
+
+def _converges(stage: Stage, arguments: tuple[str, ...], calm: Calm) -> None:
+    """One more run ends as if nobody had been disturbed, and after it there is nothing left to do or to tidy up."""
+    result = stage.run(*arguments)
+    assert result.code == 0, result.err
+    state = _state(stage)
+    assert state == calm.state, _difference(calm.state, state)
+    at_rest(stage)
+    assert records(stage, "lease:") == {}
+    left = [path for path in stage.state_dir.rglob("*") if path.name == "work" or _is_torn(path.name)]
+    assert not left, left
+    stage.settled()
+    shown = stage.run("runs")
+    assert shown.code == 0, shown.err
+
+
+def _is_torn(name: str) -> bool:
+    return name.startswith(".") and name != ".alive"
+
+
+def _difference(wanted: str, found: str) -> str:
+    lines, others = wanted.splitlines(), found.splitlines()
+    return "\n".join([*(set(lines) - set(others)), "instead of which there is", *(set(others) - set(lines))][:40])
+
+
+def stopped(
+    stage: Stage,
+    launcher: Launcher,
+    arguments: tuple[str, ...],
+    calm: Calm,
+    *,
+    signum: int = signal.SIGTERM,
+    at_step: int | None = None,
+    at_name: str = "",
+    share: float | None = None,
+    cold: bool = False,
+) -> dict[str, Any]:
+    """Send a signal before a step, or after a share of the time that an undisturbed run takes."""
+    seq, known, folders = stage._seq(), _jobs(stage), stage._folders()
+    after_s = None if share is None else share * (calm.lived_s + (_cold_s(stage, launcher) if cold else 0.0))
+    ended = launcher.run(stage, *arguments, by=Disturbance(signum, at_step, at_name, after_s, cold=cold))
+    words = launcher.words(stage)
+    assert ended.code != HANGS, f"no end within a minute\n{words}"
+    result = _result(stage, ended, words, seq, known, folders)
+    begun = bool(result.folder) or not cold
+    allowed = {0, 128 + signum} if begun else {0, 128 + signum, -signum}
+    assert ended.code in allowed, (ended.code, words)
+    if ended.code == 128 + signum:
+        assert ended.took_s < LATEST_S, ended.took_s
+        _is_honest(stage, result)
+    _converges(stage, arguments, calm)
+    return {"code": ended.code, "took_s": ended.took_s, "last": ended.steps[-1:], "jobs": _states(stage, known)}
+
+
+def _cold_s(stage: Stage, launcher: Launcher) -> float:
+    """Return how long the program takes to begin when it must be imported first."""
+    return launcher.run(stage, "--version", by=Disturbance(cold=True)).lived_s
+
+
+def _jobs(stage: Stage) -> dict[str, Any]:
+    jobs: dict[str, Any] = stage.emu.salesforce.app.bulk.jobs.by_id  # type: ignore[attr-defined]
+    return dict(jobs)
+
+
+def _states(stage: Stage, known: dict[str, Any]) -> int:
+    return len(_jobs(stage)) - len(known)
+
+
+def _result(stage: Stage, ended: Ended, words: str, seq: int, known: dict[str, Any], folders: set[Any]) -> Result:
+    """Return what the disturbed run did, its jobs brought to their end."""
+    stage.ledger.settle()
+    new = sorted(stage._folders() - folders)
+    effects = tuple(entry for entry in stage.ledger.since(seq) if entry.job_id not in known)
+    return Result(ended.code, words, words, new[-1] if new else None, effects, (), ())
+
+
+def _is_honest(stage: Stage, result: Result) -> None:
+    """The last words and the report tell of the interruption, and what they say was written was written."""
+    name = signal.Signals(result.code - 128).name
+    assert f"error: interrupted by {name}" in result.err, result.err
+    assert "Traceback" not in result.err, result.err
+    if result.folder is None:
+        assert result.effects == []
+        return
+    assert (result.report["exit_code"], result.report["outcome"]) == (result.code, "interrupted"), result.report
+    assert (result.folder / "report.html").is_file()
+    audit(result)
+    assert records(stage, "lease:") == {}
+
+
+TRIALS: dict[str, Callable[..., dict[str, Any]]] = {"calm": calm, "killed": killed, "stopped": stopped}
