@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from etl import scope
+from etl.errors import StateFault
 from etl.plan import Plan
 from etl.salesforce.org import Org
 from etl.salesforce.scopes import read_scopes, write_scopes
@@ -72,10 +73,14 @@ def keep(job: Job, org: Org, change: Change, plan: Plan) -> list[str]:
     now = org.server_time() or job.clock.now()
     mine = {key: scope.keep(parts, job.run_id, now) for key, parts in change.now.items()}
     on_disk = _unlike(mine, change.on_disk)
+    warnings = []
     if on_disk:
-        disk.write_scopes(job.settings.state_dir, org.org_id, on_disk)
+        try:
+            disk.write_scopes(job.settings.state_dir, org.org_id, on_disk)
+        except StateFault as fault:  # all is written by now, and the org keeps the scope too
+            warnings = [f"the scope of this run could not be kept in the state folder: {fault}"]
     in_org = _unlike(mine, change.in_org) if change.in_org is not None else {}
-    return write_scopes(org, in_org) if in_org else []
+    return warnings + (write_scopes(org, in_org) if in_org else [])
 
 
 def _unlike(mine: Mapping[str, Kept], kept: Mapping[str, Kept]) -> dict[str, Kept]:

@@ -36,10 +36,16 @@ class Result:
 
     @cached_property
     def report(self) -> dict[str, Any]:
-        """Return report.json; AssertionError without one."""
+        """Return report.json, or what `--json` printed where the disk did not take it; AssertionError without one."""
         assert self.folder is not None, self.err
-        report: dict[str, Any] = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
+        path = self.folder / "report.json"
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8") if path.is_file() else self.out)
         return report
+
+    @property
+    def reported(self) -> bool:
+        """Return whether the call made a report: a run that could not even begin has a folder and none."""
+        return self.folder is not None and ((self.folder / "report.json").is_file() or self.out.startswith("{"))
 
     @property
     def effects(self) -> list[Entry]:

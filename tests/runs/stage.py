@@ -195,7 +195,7 @@ class Stage:
             salesforce_calls=tuple(self.emu.salesforce.calls),
         )
         self._canaries.check(result.out + result.err)
-        if result.folder is not None:
+        if result.reported:
             audit(result)
         return result
 
