@@ -27,7 +27,7 @@ def project(tmp_path: Path) -> Path:
 
 def planted(bug: str, becomes: str, **more: object) -> Mutant:
     """Return a bug of that project's function."""
-    named = {"tests": ("test_sum.py::test_total",), "within_s": 20, "source": "return one + other", **more}
+    named = {"tests": ("test_sum.py::test_total",), "source": "return one + other", **more}
     return Mutant(id=bug.split(maxsplit=1)[0], bug=bug, file="etl/sum.py", planted=becomes, **named)  # type: ignore[arg-type]
 
 
@@ -58,7 +58,7 @@ def test_a_list_that_has_rotted_is_told(project: Path) -> None:
 def test_found_and_not_found_are_told_apart(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A bug is found by a failing test or one that never ends; one that no test sees is told, and ends with 1."""
     found = planted("Difference instead of sum.", "return one - other")
-    endless = planted("Loops for ever.", "while True:\n        pass", within_s=1.5)
+    endless = planted("Loops for ever.", "while True:\n        pass", endless_s=1.5)
     assert main(project, [found, endless], []) == 0
     told = capsys.readouterr().out
     assert "test_sum.py::test_total" in told

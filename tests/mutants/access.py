@@ -25,7 +25,7 @@ MUTANTS = (
         source="                if renewed or not error.expired or",
         planted="                if not error.expired or",
         tests=(f"{_ORG_TESTS}::test_refused_twice_in_a_row",),
-        within_s=25,
+        endless_s=25,
     ),
     Mutant(
         id="org-pin-late",
@@ -98,7 +98,7 @@ MUTANTS = (
         source="        timeout = (self.patience.connect_s, self.patience.read_s)",
         planted="        timeout = None",
         tests=("edges/test_session_bodies.py::test_silence_is_bounded",),
-        within_s=25,
+        endless_s=25,
     ),
     Mutant(
         id="lost-post-repeated",
@@ -123,7 +123,7 @@ MUTANTS = (
         source="        return state.attempt_number >= self.patience.attempts or spent",
         planted="        return False",
         tests=(f"{_CALLS}::test_five_attempts_then_unavailable",),
-        within_s=25,
+        endless_s=25,
     ),
     Mutant(
         id="retry-after-ignored",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants import access, decisions, reading, settings, state, values, writing
+from mutants import access, decisions, guards, plans, reading, settings, state, values, writing
 
 MUTANTS = (
     *reading.MUTANTS,
@@ -10,6 +10,8 @@ MUTANTS = (
     *decisions.MUTANTS,
     *writing.MUTANTS,
     *access.MUTANTS,
+    *guards.MUTANTS,
     *settings.MUTANTS,
+    *plans.MUTANTS,
     *state.MUTANTS,
 )

@@ -41,8 +41,8 @@ class Tested:
 
     @property
     def found(self) -> bool:
-        """Return whether a test saw something wrong, or never ended; tests that cannot even be loaded see nothing."""
-        return self.exit_code is None or (self.exit_code == _FAILED and bool(self.failed))
+        """Return whether a test saw something wrong; tests that cannot even be loaded see nothing."""
+        return self.exit_code == _FAILED and bool(self.failed)
 
     @property
     def failed(self) -> str:

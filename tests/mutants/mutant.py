@@ -26,8 +26,8 @@ class Mutant:
     planted: str
     tests: tuple[str, ...]
     """Node ids, below `tests/`, of the default suite: those that see it soonest."""
-    within_s: float = 90.0
-    """A bug that makes the tests take longer than this is found, too: they never end."""
+    endless_s: float | None = None
+    """Of a bug that keeps its tests from ever ending: it is found when they take longer than this."""
 
     @property
     def nodes(self) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ MUTANTS = (
         source="    if mark in seen:",
         planted="    if not mark:",
         tests=(f"{_UNTRUSTED}::test_a_page_served_again_is_refused",),
-        within_s=25,
+        endless_s=25,
     ),
     Mutant(
         id="empty-page-goes-on",
@@ -86,7 +86,7 @@ MUTANTS = (
         source="    if not batch.num_rows:\n        if more:",
         planted="    if not batch.num_rows:\n        if not more and seen is None:",
         tests=(f"{_UNTRUSTED}::test_an_empty_page_with_a_next_one_is_refused",),
-        within_s=25,
+        endless_s=25,
     ),
     Mutant(
         id="refused-course-skipped",

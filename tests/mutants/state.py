@@ -1,4 +1,4 @@
-"""Bugs in what is kept on the disk and who may write when: files, journals, leases, guards; a list, no logic."""
+"""Bugs in what is kept on the disk and who may write when: files, journals, leases; a list, no logic."""
 
 from __future__ import annotations
 
@@ -95,29 +95,5 @@ MUTANTS = (
         source="        if event in _WRITING_STEPS:\n            self._tenure.check()\n",
         planted="",
         tests=("runs/test_lease_log.py::test_a_run_that_slept_asks_before_it_writes",),
-    ),
-    Mutant(
-        id="percent-from-the-first-row",
-        bug="Percentages apply to objects of any size, however few rows there are.",
-        file="etl/guards.py",
-        source="if whole >= min_rows and part]",
-        planted="if part]",
-        tests=("core/test_diff.py::test_guards_trip_above_their_limit",),
-    ),
-    Mutant(
-        id="guard-trips-at-the-limit",
-        bug="A guard stops what is just at its limit.",
-        file="etl/guards.py",
-        source="    over = value > limit\n",
-        planted="    over = value >= limit\n",
-        tests=("core/test_diff.py::test_guards_trip_above_their_limit",),
-    ),
-    Mutant(
-        id="shrunken-source-believed",
-        bug="A listing that lost most of its rows is believed.",
-        file="etl/guards.py",
-        source="    return Reading(SHRINK, worst[1], limit, worst[1] > limit, where=worst[0])",
-        planted="    return Reading(SHRINK, worst[1], limit, worst[1] > 100.0, where=worst[0])",
-        tests=("core/test_diff.py::test_a_source_that_shrank_is_not_believed",),
     ),
 )

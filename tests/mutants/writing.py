@@ -57,13 +57,13 @@ MUTANTS = (
         id="second-job-after-lost-close",
         bug="When the close is not answered a new job is made with the same rows.",
         file=_INGEST,
-        source="                self._close(job, upload)\n                return self._await(job, upload)\n",
-        planted="""                path = self.org.path(f"jobs/ingest/{job}")
-                try:
-                    self.org.send("PATCH", path, json={"state": "UploadComplete"}, repeatable=False)
-                except AnswerLost:
-                    continue
-                return self._await(job, upload)
+        source="                    self._close(job, upload)\n                    return self._await(job, upload)\n",
+        planted="""                    path = self.org.path(f"jobs/ingest/{job}")
+                    try:
+                        self.org.send("PATCH", path, json={"state": "UploadComplete"}, repeatable=False)
+                    except AnswerLost:
+                        continue
+                    return self._await(job, upload)
 """,
         tests=(f"{_INGESTED}::test_close_not_answered",),
     ),
@@ -168,8 +168,8 @@ MUTANTS = (
         id="aborted-job-resubmitted",
         bug="Rows of a job that an admin aborted are sent again.",
         file=_LOAD,
-        source='            if job.state == "Aborted":',
-        planted='            if job.state == "Aborted by nobody":',
+        source='        if job.state == "Aborted":\n            raise',
+        planted='        if job.state == "Aborted by nobody":\n            raise',
         tests=(f"{_LOADED}::test_aborted_by_an_admin",),
     ),
     Mutant(
@@ -235,7 +235,7 @@ MUTANTS = (
         source="        if locator in seen:",
         planted="        if locator is None:",
         tests=(f"{_QUERIED}::test_locators_that_go_round",),
-        within_s=25,
+        endless_s=25,
     ),
     Mutant(
         id="people-total-ignored",

@@ -1,0 +1,211 @@
+"""Bugs in what keeps a run from doing harm: guards, overrides, scope, the order of steps; a list, no logic."""
+
+from __future__ import annotations
+
+from mutants.mutant import Mutant
+
+_GUARDS = "etl/guards.py"
+_PIPELINE = "etl/pipeline.py"
+_READ = "core/test_diff.py"
+_RUN = "runs/test_guards_run.py"
+_WEEK = "runs/test_guards_week.py"
+
+MUTANTS = (
+    Mutant(
+        id="guard-after-the-write",
+        bug="The guards are looked at when everything has been written.",
+        file=_PIPELINE,
+        source="""    account.stop_if_tripped(plan)
+    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+
+    code = _write(job, org, folder, record, shapes)
+""",
+        planted="""    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+
+    code = _write(job, org, folder, record, shapes)
+    account.stop_if_tripped(plan)
+""",
+        tests=(f"{_RUN}::test_a_guard_stops_beyond_its_limit_and_not_at_it",),
+    ),
+    Mutant(
+        id="quota-after-the-write",
+        bug="Whether the day's requests will do is seen when they have been spent.",
+        file=_PIPELINE,
+        source="""    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+
+    code = _write(job, org, folder, record, shapes)
+""",
+        planted="""    code = _write(job, org, folder, record, shapes)
+    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+""",
+        tests=("runs/test_quota.py::test_too_little_to_write_stops_the_run_before_the_first_write",),
+    ),
+    Mutant(
+        id="dry-run-writes",
+        bug="A dry run is a run.",
+        file="etl/stages/job.py",
+        source='        return not self.dry_run and self.command != "plan"',
+        planted='        return self.command != "plan"',
+        tests=("runs/test_commands.py::test_a_plan_writes_nothing_and_says_so_with_its_code",),
+    ),
+    Mutant(
+        id="percent-from-the-first-row",
+        bug="Percentages apply to objects of any size, however few rows there are.",
+        file=_GUARDS,
+        source="if whole >= min_rows and part]",
+        planted="if part]",
+        tests=(f"{_READ}::test_guards_trip_above_their_limit",),
+    ),
+    Mutant(
+        id="guard-trips-at-the-limit",
+        bug="A guard stops what is just at its limit.",
+        file=_GUARDS,
+        source="    over = value > limit\n",
+        planted="    over = value >= limit\n",
+        tests=(f"{_READ}::test_guards_trip_above_their_limit",),
+    ),
+    Mutant(
+        id="mildest-object-measured",
+        bug="The percentage is that of the object that loses least.",
+        file=_GUARDS,
+        source="    return max(measured, key=",
+        planted="    return min(measured, key=",
+        tests=(f"{_READ}::test_the_worst_object_is_measured_and_deletes_are_summed",),
+    ),
+    Mutant(
+        id="shrunken-source-believed",
+        bug="A listing that lost most of its rows is believed.",
+        file=_GUARDS,
+        source="    return Reading(SHRINK, worst[1], limit, worst[1] > limit, where=worst[0])",
+        planted="    return Reading(SHRINK, worst[1], limit, worst[1] > 100.0, where=worst[0])",
+        tests=(f"{_READ}::test_a_source_that_shrank_is_not_believed",),
+    ),
+    Mutant(
+        id="allowance-without-bound",
+        bug="--allow-deletes N lets any number of deletes through.",
+        file=_GUARDS,
+        source="    lift_deletes = allowed.deletes is not None and deletes <= allowed.deletes\n",
+        planted="    lift_deletes = allowed.deletes is not None\n",
+        tests=("core/test_properties_values.py::test_an_override_lifts_up_to_its_number_and_its_own_guards_only",),
+    ),
+    Mutant(
+        id="allowance-lifts-everything",
+        bug="An allowance for deletes lifts the guard on updates too.",
+        file=_GUARDS,
+        source="    lift_updates = allowed.updates is not None and updates <= allowed.updates\n",
+        planted="    lift_updates = lift_deletes or allowed.updates is not None\n",
+        tests=(f"{_RUN}::test_one_allowance_does_not_lift_the_other_guards",),
+    ),
+    Mutant(
+        id="week-not-counted",
+        bug="What was deleted in the nights before is not counted: 5 % a night.",
+        file=_GUARDS,
+        source="deletes + sum(past.values()), rows,",
+        planted="deletes, rows,",
+        tests=(f"{_WEEK}::test_an_allowance_is_not_spent_again_the_next_night",),
+    ),
+    Mutant(
+        id="week-percent-of-what-is-left",
+        bug="The week's percentage is of the rows that are left, not of those that were.",
+        file=_GUARDS,
+        source="(name, before + load.deletes, before + load.existing)",
+        planted="(name, load.deletes, load.existing)",
+        tests=(f"{_WEEK}::test_the_share_of_a_week_is_twice_that_of_a_night",),
+    ),
+    Mutant(
+        id="week-allowance-without-bound",
+        bug="--allow-deletes N lifts the week's guard whatever N is.",
+        file=_GUARDS,
+        source="""    lifted = allowed.deletes is not None and deletes <= allowed.deletes
+    parts""",
+        planted="""    lifted = allowed.deletes is not None
+    parts""",
+        tests=(_WEEK,),
+    ),
+    Mutant(
+        id="week-of-everybody",
+        bug="What other users deleted counts as deleted by this program.",
+        file="etl/stages/past.py",
+        source='    gone = soql.both(soql.is_true("IsDeleted"), soql.since("SystemModstamp", since), mine)',
+        planted='    gone = soql.both(soql.is_true("IsDeleted"), soql.since("SystemModstamp", since))',
+        tests=(f"{_WEEK}::test_only_our_own_deletes_of_our_portals_count",),
+    ),
+    Mutant(
+        id="week-without-end",
+        bug="Deletes of any time count, so that no run passes after a while.",
+        file="etl/stages/past.py",
+        source="WINDOW = timedelta(days=7)",
+        planted="WINDOW = timedelta(days=14)",
+        tests=(f"{_WEEK}::test_after_seven_days_the_allowance_is_whole_again",),
+    ),
+    Mutant(
+        id="override-stays",
+        bug="Deletes that a person allowed count against all later runs of the week.",
+        file="etl/stages/past.py",
+        source="max(0, rows - allowed[entity.name])",
+        planted="rows",
+        tests=(f"{_WEEK}::test_what_a_person_allowed_does_not_count_again",),
+    ),
+    Mutant(
+        id="copy-after-the-write",
+        bug="The rows are copied for undo when they have been overwritten.",
+        file=_PIPELINE,
+        source="""    if plan.changes:
+        keep(folder, plan, saved.facts_of(job, record))
+    load = Load(org, journal=record.fenced(folder.journal), folder=folder.work)
+    try:
+        load.apply(plan.entities)
+    finally:
+        record.wrote(load)
+""",
+        planted="""    load = Load(org, journal=record.fenced(folder.journal), folder=folder.work)
+    try:
+        load.apply(plan.entities)
+    finally:
+        record.wrote(load)
+    if plan.changes:
+        keep(folder, plan, saved.facts_of(job, record))
+""",
+        tests=("runs/test_undo_refused.py::test_the_copy_is_whole_and_private_before_the_first_write",),
+    ),
+    Mutant(
+        id="read-without-a-count",
+        bug="A read is complete because Salesforce says so.",
+        file="etl/salesforce/counting.py",
+        source="        if least - meanwhile <= rows <= most + meanwhile:",
+        planted="        if rows <= most + meanwhile:",
+        tests=("runs/test_counts.py::test_a_silently_incomplete_read_is_refused",),
+    ),
+    Mutant(
+        id="key-twice-sent",
+        bug="Nobody looks whether a file holds a key twice.",
+        file="etl/salesforce/onlyonce.py",
+        source="    if not len(twice):\n        return []\n",
+        planted="    return []\n",
+        tests=("runs/test_keys_once.py::test_a_plan_with_a_key_twice_is_a_bug_and_nothing_is_sent",),
+    ),
+    Mutant(
+        id="lock-not-taken",
+        bug="Two runs of one state folder go side by side.",
+        file="etl/lifecycle.py",
+        source="clock=job.clock) if job.writes else nullcontext()",
+        planted="clock=job.clock) if not job.writes else nullcontext()",
+        tests=("runs/test_commands.py::test_a_second_run_does_not_wait",),
+    ),
+    Mutant(
+        id="nothing-read-back",
+        bug="What was written is not looked at again.",
+        file="etl/stages/account.py",
+        source="        self.refused = pd.concat([self.refused, unlike], ignore_index=True)\n        if len(unlike):",
+        planted="        if len(unlike) < 0:",
+        tests=("runs/test_readback.py::test_rows_missing_or_changed_when_read_back_are_told",),
+    ),
+    Mutant(
+        id="report-says-it-all-went-well",
+        bug="The report of a run that was stopped says that it went well.",
+        file="etl/stages/account.py",
+        source="        self.report.exit_code = exit_code\n",
+        planted="        self.report.exit_code = 0\n",
+        tests=("runs/test_untrusted.py::test_one_bad_portal_holds_back_the_others",),
+    ),
+)
