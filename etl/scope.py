@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from etl.config.models import STATUSES, Settings
+from etl.config.models import Settings
 from etl.rows import label
 
 RULES_VERSION = 1
@@ -48,13 +48,13 @@ def of_run(settings: Settings, portal_ids: Sequence[int], *, with_profiles: bool
     A run of some portals alone says nothing of the others, so it is no change of scope.
     """
     rules, matching = settings.rules, settings.matching
-    names = sorted({*STATUSES, *rules.status_labels})
+    renamed = {name: shown for name, shown in rules.status_labels.items() if shown != label(name, {})}
     meanings: dict[str, Any] = {
         "matching.email": matching.email,
         "matching.both_ids": matching.both_ids,
         "rules.finished_statuses": sorted(set(rules.finished_statuses)),
         "rules.path_done_statuses": sorted(set(rules.path_done_statuses)),
-        "rules.status_labels": {name: label(name, rules.status_labels) for name in names},
+        "rules.status_labels": renamed,
         "salesforce.namespace": settings.salesforce.namespace,
         "the program's own rules": RULES_VERSION,
     }

@@ -114,6 +114,53 @@ def test_the_worst_object_is_measured_and_deletes_are_summed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("loads", "past", "limits", "names"),
+    [
+        ({"One": Load(1000, 0, 0)}, {"One": 900}, {}, []),
+        ({"One": Load(10_000, 0, 1)}, {"One": 499}, {}, []),
+        ({"One": Load(10_000, 0, 1)}, {"One": 400, "Other": 100}, {}, ["max_deletes_7_days"]),
+        ({"One": Load(10_000, 0, 1)}, {"One": 499}, {"max_deletes": 400}, ["max_deletes_7_days"]),
+        ({"One": Load(10_000, 0, 1)}, {"One": 500}, {"max_deletes_7_days": 900}, []),
+        ({"One": Load(95, 0, 5)}, {"One": 5}, {}, []),
+        ({"One": Load(95, 0, 6)}, {"One": 5}, {}, ["max_delete_percent_7_days"]),
+        ({"One": Load(95, 0, 5)}, {"One": 5}, {"max_delete_percent": 4}, ["max_delete_percent_7_days"]),
+        ({"One": Load(95, 0, 6)}, {"One": 5}, {"max_delete_percent_7_days": 11}, []),
+        ({"One": Load(100, 0, 1), "Two": Load(10, 0, 0)}, {"Two": 90}, {}, []),
+        ({"One": Load(14, 0, 1)}, {"One": 5}, {}, []),
+        ({"One": Load(15, 0, 1)}, {"One": 5}, {}, ["max_delete_percent_7_days"]),
+        ({}, {"One": 900}, {}, []),
+    ],
+)
+def test_deletes_count_together_with_those_of_the_week(
+    loads: dict[str, Load], past: dict[str, int], limits: dict[str, Any], names: list[str]
+) -> None:
+    """A plan that deletes is held to seven days: the sum over all objects, and the share of those it deletes from."""
+    readings = guards.over_time(loads, past, GuardSettings(**limits), Allowed())
+    assert [one.name for one in readings if one.tripped] == names
+    deletes = sum(load.deletes for load in loads.values())
+    assert [
+        one.name for one in guards.over_time(loads, past, GuardSettings(**limits), Allowed(deletes)) if one.tripped
+    ] == []
+    if names:
+        fewer = guards.over_time(loads, past, GuardSettings(**limits), Allowed(deletes - 1))
+        assert [one.name for one in fewer if one.tripped] == names
+        assert f"--allow-deletes {deletes}" in guards.remedy(readings[0], deletes, 0)
+
+
+def test_a_changed_scope_lets_no_delete_pass_unseen() -> None:
+    """The guard is there when something changed, names it, and trips from the first row to delete on."""
+    one, none = {"One": Load(1000, 0, 1)}, {"One": Load(1000, 5, 0)}
+    assert guards.scope_changed(one, "", Allowed()) == []
+    (quiet,) = guards.scope_changed(none, "rules", Allowed())
+    (loud,) = guards.scope_changed(one, "rules", Allowed())
+    (lifted,) = guards.scope_changed(one, "rules", Allowed(deletes=1))
+    assert [(line.value, line.tripped, line.overridden, line.where) for line in (quiet, loud, lifted)] == [
+        (0, False, False, "rules"), (1, True, False, "rules"), (1, False, True, "rules"),
+    ]  # fmt: skip
+    assert "put the settings back" in guards.remedy(loud, 1, 0)
+
+
+@pytest.mark.parametrize(
     ("held", "tripped"), [((100, 20), False), ((100, 21), True), ((19, 19), False), ((0, 0), False)]
 )
 def test_a_source_that_shrank_is_not_believed(held: tuple[int, int], tripped: bool) -> None:  # noqa: FBT001 - a table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from etl.clock import Clock
 from etl.errors import UsageFault
 from etl.state import Journal, RunDir, history, load_report, prune, remove_leftovers, unfinished_journals
+from etl.state.history import allowed_deletes
 
 NOW = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 CLOCK = Clock(now=lambda: NOW)
@@ -143,3 +145,45 @@ def test_leftovers_of_dead_runs_go_and_those_of_live_ones_stay(tmp_path: Path) -
             assert run.work.exists()
         assert [path.name for path in (tmp_path / "runs" / other).iterdir()] == [".alive"]
         assert [one.outcome for one in history(tmp_path)] == ["died", "died"]
+
+
+def test_runs_of_one_second_are_in_the_order_they_ended(tmp_path: Path) -> None:
+    """Two runs begun in the same second are told apart by which folder was written last, not by chance."""
+    names = ["20261122T010000Z-ffff", "20261122T010000Z-0000", "20261122T010000Z-8888"]
+    for number, name in enumerate(names):
+        folder = make_run(tmp_path, name, report={"outcome": "ok"})
+        os.utime(folder, ns=(number, 1_000_000_000 + number))
+    make_run(tmp_path, "20261122T005959Z-aaaa", report={"outcome": "ok"})
+    assert [run.run_id for run in history(tmp_path)] == [*reversed(names), "20261122T005959Z-aaaa"]
+
+
+def test_deletes_that_a_person_allowed(tmp_path: Path) -> None:
+    """Deletes count as allowed when an override lifted a guard on them, in this org, in these portals, since then."""
+
+    def report(**changes: object) -> dict[str, object]:
+        return {
+            "org_id": "org",
+            "overrides": {"allow_deletes": 9},
+            "portals": [{"portal_id": 1}],
+            "guards": [{"name": "max_deletes", "overridden": True}],
+            "objects": {"One": {"deleted": 7}, "Two": {"deleted": 1}},
+        } | changes
+
+    others: list[dict[str, object]] = [
+        {"org_id": "another"},
+        {"overrides": {}},
+        {"portals": [{"portal_id": 1}, {"portal_id": 3}]},
+        {"guards": [{"name": "max_deletes", "overridden": False}]},
+        {"guards": [{"name": "max_update_percent", "overridden": True}]},
+        {"guards": "damaged"},
+        {"portals": None},
+    ]
+    make_run(tmp_path, "20261122T010000Z-0000", report=report())
+    make_run(tmp_path, "20261122T010001Z-0000", report=report(guards=[{"name": "scope_changed", "overridden": True}]))
+    make_run(tmp_path, "20261122T010002Z-0000")
+    make_run(tmp_path, "20261122T005959Z-0000", report=report())
+    for number, changes in enumerate(others):
+        make_run(tmp_path, f"20261122T02000{number}Z-0000", report=report(**changes))
+    found = allowed_deletes(tmp_path, since=NOW, org_id="org", portal_ids=frozenset({1, 2}))
+    assert found == {"One": 14, "Two": 2}
+    assert allowed_deletes(tmp_path / "none", since=NOW, org_id="org", portal_ids=frozenset({1})) == {}

@@ -66,11 +66,11 @@ def test_an_allowance_is_not_spent_again_the_next_night(stage: Stage) -> None:
 
 @pytest.mark.fault("C8")
 def test_trying_again_spends_and_gains_nothing(stage: Stage) -> None:
-    """A run that a guard stopped may be started ten times over: it stays stopped, with the same number."""
+    """A run that a guard stopped may be started as often as one likes: it stays stopped, with the same number."""
     rows = _school(stage)
     assert _night(stage, rows[:3]).code == 0
     _unenroll(stage, rows[3:5])
-    for _ in range(10):
+    for _ in range(4):
         again = stage.run(clock=quick())
         assert (again.code, _guard(again), again.effects) == (3, (5, 4, True), [])
 
