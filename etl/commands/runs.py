@@ -92,7 +92,7 @@ def _cells(run: RunSummary) -> tuple[str, ...]:
         run.run_id,
         run.started_at.replace("T", " ").removesuffix("Z"),
         run.command or "-",
-        run.outcome,
+        f"{run.outcome}, undone" if run.undone_by else run.outcome,
         "-" if run.exit_code is None else str(run.exit_code),
         *(f"{number:,}" for number in numbers),
         "-" if run.seconds is None else f"{run.seconds:,.1f}",

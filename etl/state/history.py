@@ -7,7 +7,7 @@ import re
 import shutil
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -40,11 +40,20 @@ class RunSummary:
     updated: int = 0
     deleted: int = 0
     refused: int = 0
+    undoes: str = ""
+    """The run that this one put back."""
+    undone_by: str = ""
+    """The run that put this one back, unless that one was put back itself."""
 
 
 def history(state_dir: Path) -> list[RunSummary]:
     """Return all runs that left a folder, newest first."""
-    return [_summary(folder) for folder in _folders(state_dir)]
+    runs = [_summary(folder) for folder in _folders(state_dir)]
+    undone: dict[str, str] = {}
+    for run in runs:
+        if run.undoes and run.run_id not in undone:
+            undone.setdefault(run.undoes, run.run_id)
+    return [replace(run, undone_by=undone.get(run.run_id, "")) for run in runs]
 
 
 def allowed_deletes(state_dir: Path, *, since: datetime, org_id: str, portal_ids: frozenset[int]) -> Counter[str]:
@@ -216,4 +225,5 @@ def _summary(folder: Path) -> RunSummary:
         updated=total("updated"),
         deleted=total("deleted"),
         refused=total("refused", "rejected"),
+        undoes=str(report.get("undoes", "")) if total("created", "updated") else "",
     )

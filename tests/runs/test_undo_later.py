@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,11 @@ from runs.afterwards import held
 from runs.package_org import SPACE, api, local
 from runs.result import Result
 from runs.saved_plans import APPLY, changes_of_every_kind, plan_into
+from runs.small_world import quick
 from runs.stage import CONTACT_ROWS, MEMBERSHIP, Row, Stage
 from runs.undo_world import UNDO, State, created, differing, left, run_id, undone
 
+from etl.emulator.faults import Fault
 from etl.emulator.salesforce.refusal import Refusal
 
 
@@ -29,11 +33,22 @@ def test_an_undo_is_put_back_too(stage: Stage) -> None:
     after = held(stage)
     back = undone(stage, run)
     assert differing(before, held(stage)) == {}
+    assert listed(stage)[run_id(run)] == ("ok, undone", run_id(back))
     again = undone(stage, back)
+    assert listed(stage)[run_id(run)] == ("ok", "")
+    assert listed(stage)[run_id(back)] == ("ok, undone", run_id(again))
     assert differing(after, held(stage)) == {}
     assert created(after, held(stage)) == left(again, "created") == {(CONTACT_ROWS, keys["dropped"])}
     stage.synced()
     assert held(stage) == after
+
+
+def listed(stage: Stage) -> dict[str, tuple[str, str]]:
+    """Return the outcome that `runs` shows for each run, and what it says put the run back."""
+    runs = json.loads(stage.run("runs", "--json").out)
+    table = stage.run("runs").out.splitlines()
+    shown = {line.split()[0]: re.split(r" {2,}", line)[3] for line in table[1:]}
+    return {one["run_id"]: (shown[one["run_id"]], one["undone_by"]) for one in runs}
 
 
 def test_what_people_changed_since_is_left_and_named(stage: Stage) -> None:
@@ -149,6 +164,24 @@ def test_rows_of_learnupon_s_package_are_put_back(tmp_path: Path) -> None:
         assert len(left(result, "created")) == len(after) - len(before) == 3
         again = undone(stage, run)
         assert (again.effects, again.ingest_jobs) == ([], [])
+
+
+def test_an_insert_of_unknown_outcome_is_looked_for_first(tmp_path: Path) -> None:
+    """Where nothing is unique, an undo that does not learn what became of its inserts ends with 75 and doubles none."""
+    with Stage(tmp_path, namespace=SPACE) as stage:
+        changes_of_every_kind(stage)
+        before = package_held(stage)
+        run = stage.synced()
+        stage.emu.salesforce_faults.add(
+            Fault(match="/jobs/ingest/.*/(successful|failed)Results", nth=3, status=503, body="down", times=None)
+        )
+        lost = stage.run(UNDO, run_id(run), "--yes", clock=quick())
+        assert (lost.code, lost.counts(CONTACT_ROWS)["unknown"]) == (75, 1), lost.err
+        stage.emu.salesforce_faults.clear()
+        undone(stage, run)
+        after = package_held(stage)
+        assert {key: after.get(key) for key in before} == before
+        assert len(after) - len(before) == 3
 
 
 def package_held(stage: Stage) -> dict[str, Row]:
