@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint fmt bench starts crash mutants lock clean
+.PHONY: help demo test lint fmt bench starts crash mutants undo lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ crash: $(VENV)/.development ## a kill at every step, a lost answer at every call
 
 starts: $(VENV)/.development ## 200 times two to four runs started at once: one writes, nothing is written twice
 	@$(BIN)/python -m pytest -q -m long tests/long/test_starts.py
+
+undo: $(VENV)/.development ## 10,000 rows changed and deleted are put back field by field; so are runs killed at every request
+	@$(BIN)/python -m pytest -q -m long tests/long/test_undo.py
 
 mutants: $(VENV)/.development ## planted bugs, one after another: the tests find each of them
 	@PYTHONPATH=tests $(BIN)/python -m mutants
