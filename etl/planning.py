@@ -18,7 +18,6 @@ from etl.schema import COUNTS, CUSTOM, ENTITIES, KEY, MEMBERSHIP, PORTAL, PROFIL
 from etl.situation import SIDES, Inputs, Row, existing_frame, partitions
 
 UNLISTED = "{n} enrollments belong to users that /users does not list; their rows in Salesforce stay as they are"
-UNKNOWN_STATUS = "{n} enrollments have a status that LearnUpon does not document; it is carried in Title Case"
 UNREADABLE = "{n} rows in Salesforce have a key of our portals but of no form we write; they stay as they are"
 UNCONFIRMED = "{n} rows are missing from LearnUpon's listings but not confirmed gone; they stay until a later run asks"
 
@@ -107,8 +106,7 @@ def _enter_rows(book: Book, inputs: Inputs, row: Row, progress: _Progress) -> _C
 
 
 def _note_listing(book: Book, inputs: Inputs, listing: pd.DataFrame) -> None:
-    unknown = ~listing["status"].isin(rows.STATUSES) & ~listing["status"].isin(list(inputs.rules.status_labels))
-    book.notes[UNKNOWN_STATUS] += int(unknown.sum())
+    book.notes.update(rows.undocumented(listing["status"], inputs.rules.status_labels))
     unmatched_or_absent = listing.loc[listing["side"].isna(), "learner"]
     book.notes[UNLISTED] += int((inputs.people.index.get_indexer(pd.Index(unmatched_or_absent)) < 0).sum())
 

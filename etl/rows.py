@@ -13,6 +13,9 @@ from etl.totals import LAST_ACCESS
 
 Text = pd.StringDtype("pyarrow")
 STATUSES = ("not_started", "in_progress", "pending_review", "completed", "passed", "failed")
+_UNDOCUMENTED = "{n} enrollments have the status %s, which LearnUpon does not document; it is carried in Title Case"
+_MOST_NAMED = 20
+"""Undocumented statuses that are named, of one partition: a portal has one or two, a broken one may have thousands."""
 """The statuses LearnUpon documents for a course enrollment (API guide, enrollments)."""
 
 
@@ -116,3 +119,12 @@ def path_rows(
     done = wanted.merge(progress, on=["learner", "path"], how="left", validate="many_to_one")["done"]
     rows["Number_Of_Courses_Completed_On_Path__c"] = pd.array(done.fillna(0).to_numpy(dtype="int64"), dtype="Int64")
     return rows
+
+
+def undocumented(statuses: pd.Series, renamed: Mapping[str, str]) -> dict[str, int]:
+    """Return a warning for each status that neither LearnUpon's documents nor the settings know, with how many have it.
+
+    `{n}` in the warning stands for the number.
+    """
+    unknown = statuses[~statuses.isin([*STATUSES, *renamed])].str.slice(0, 80)
+    return {_UNDOCUMENTED % status: int(rows) for status, rows in unknown.value_counts().head(_MOST_NAMED).items()}

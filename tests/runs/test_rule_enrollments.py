@@ -83,14 +83,15 @@ def test_statuses_can_be_renamed(stage: Stage) -> None:
 
 @pytest.mark.rule("3.22")
 def test_unknown_status_is_carried_with_a_warning(stage: Stage) -> None:
-    """A status LearnUpon does not document is shown in Title Case, and the warning says how many there are."""
+    """A status LearnUpon does not document is shown in Title Case, and a warning says how many have which."""
     learner, course = stage.learner(), stage.course()
     numbers = [stage.enroll(learner, course, status="awaiting_sign_off") for _ in range(2)]
     on_path = stage.enroll_path(learner, stage.path(course), status="on_hold")
     result = stage.synced()
     assert {stage.row(CONTACT_ROWS, key(number))["Status__c"] for number in numbers} == {"Awaiting Sign Off"}
     assert stage.row(CONTACT_PATHS, f"12345:path:{on_path}")["Status__c"] == "On Hold"
-    assert "3 enrollments have a status that LearnUpon does not document" in result.warnings
+    assert "2 enrollments have the status awaiting_sign_off, which LearnUpon does not document" in result.warnings
+    assert "1 enrollments have the status on_hold, which LearnUpon does not document" in result.warnings
     stage.settled()
 
 
