@@ -17,6 +17,8 @@ RUN_LOG = "LearnUpon_Sync_Run__c"
 _READS = ("/services/oauth2/", "/jobs/query")
 _RUN_LOG_CALLS = "/composite/sobjects"
 """Only the lease and the run log are written by this resource: `effects` shows what was written by any."""
+_OTHERS = ("cascade", "merge")
+"""Sources of effects that no job asked for: details of what was deleted, and a person who merges Contacts."""
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -50,7 +52,7 @@ class Result:
     @property
     def effects(self) -> list[Entry]:
         """Return the effects on records, without the run log."""
-        return [entry for entry in self.ledger if entry.object != RUN_LOG and entry.source != "cascade"]
+        return [entry for entry in self.ledger if entry.object != RUN_LOG and entry.source not in _OTHERS]
 
     def sent(self, name: str) -> dict[str, dict[str, Any]]:
         """Return what was written to an object: key (people: Id) to the columns that were sent (deletes: empty)."""
