@@ -1,6 +1,7 @@
 """Every step of six scenarios: a run killed there, and one more run, end like a run that nobody disturbed.
 
-CRASH_POINTS says how many steps, evenly chosen, if not every one; the figures are printed in the end (`make crash`).
+CRASH_POINTS says how many steps, evenly chosen, if not every one, CRASH_WORKERS how many are tried at a time; the
+figures are printed in the end (`make crash`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from runs.trials import evenly
 pytestmark = pytest.mark.long
 
 MOST = int(os.environ.get("CRASH_POINTS", "0"))
-_AT_ONCE = 2
+AT_ONCE = int(os.environ.get("CRASH_WORKERS", "2"))
+_TELL_S = 30
 _LOST_EVERY = 4
 """Of so many kills one takes the state folder along."""
 
@@ -61,7 +63,7 @@ def crash(laboratory: Laboratory, todo: queue.SimpleQueue[Point], found: Counter
 def test_every_kill_point(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Wherever a run dies, one more run ends in the same place, and after it there is nothing left to do."""
     began, found, violations = time.monotonic(), Counter[str](), list[str]()
-    laboratories = [Laboratory(tmp_path / str(number)) for number in range(_AT_ONCE)]
+    laboratories = [Laboratory(tmp_path / str(number)) for number in range(AT_ONCE)]
     todo: queue.SimpleQueue[Point] = queue.SimpleQueue()
     for point in points({name: len(laboratories[0].steps(name)) for name in SCENARIOS}):
         todo.put(point)
@@ -69,8 +71,12 @@ def test_every_kill_point(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     workers = [threading.Thread(target=crash, args=(one, todo, found, violations)) for one in laboratories]
     for worker in workers:
         worker.start()
-    for worker in workers:
-        worker.join()
+    while any(worker.is_alive() for worker in workers):
+        workers[0].join(_TELL_S)
+        workers[-1].join(_TELL_S)
+        with capsys.disabled():
+            sys.stdout.write(f"{asked - todo.qsize()} of {asked} points, {time.monotonic() - began:.0f} s\n")
+            sys.stdout.flush()
     for one in laboratories:
         one.stop()
     with capsys.disabled():

@@ -16,6 +16,8 @@ from runs.org_time import OrgTime, records
 from runs.result import Result
 from runs.stage import Stage
 
+from etl.emulator.faults import Fault
+
 LATEST_S = 20.0
 """How long a run may take to end after a signal."""
 _DIED_S = 11
@@ -129,6 +131,15 @@ def stopped(
     return {"code": ended.code, "took_s": ended.took_s, "last": ended.steps[-1:], "jobs": _states(stage, known)}
 
 
+def impatient(stage: Stage, launcher: Launcher, arguments: tuple[str, ...], calm: Calm) -> dict[str, Any]:
+    """Send SIGTERM twice: while it reads, and while it waits for a lease to be given back."""
+    stage.emu.salesforce_faults.add(Fault(match=r"^DELETE .*/composite", delay_s=5.0))
+    by = Disturbance(signal.SIGTERM, at_name="enrollments/search", again_s=1.3)
+    ended = launcher.run(stage, *arguments, by=by)
+    _converges(stage, arguments, calm)
+    return {"code": ended.code, "took_s": ended.took_s}
+
+
 def _cold_s(stage: Stage, launcher: Launcher) -> float:
     """Return how long the program takes to begin when it must be imported first."""
     return launcher.run(stage, "--version", by=Disturbance(cold=True)).lived_s
@@ -165,4 +176,9 @@ def _is_honest(stage: Stage, result: Result) -> None:
     assert records(stage, "lease:") == {}
 
 
-TRIALS: dict[str, Callable[..., dict[str, Any]]] = {"calm": calm, "killed": killed, "stopped": stopped}
+TRIALS: dict[str, Callable[..., dict[str, Any]]] = {
+    "calm": calm,
+    "killed": killed,
+    "stopped": stopped,
+    "impatient": impatient,
+}

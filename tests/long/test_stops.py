@@ -1,0 +1,102 @@
+"""Signals at moments that chance chooses: a run ends within 20 seconds, tells the truth, and one more run goes on.
+
+STOPS says how many, STOPS_SEED which ones, STOPS_WORKERS how many at a time; the figures are printed in the end
+(`make stops`).
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import random
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs.laboratory import Laboratory
+from runs.scenarios import SCENARIOS
+from runs.trials import LATEST_S
+
+pytestmark = pytest.mark.long
+
+TRIALS = int(os.environ.get("STOPS", "200"))
+SEED = int(os.environ.get("STOPS_SEED", "1"))
+AT_ONCE = int(os.environ.get("STOPS_WORKERS", "2"))
+_LATE = 1.05
+"""A moment is chosen from the whole time an undisturbed run takes, and a little more."""
+_TELL_S = 30
+
+Order = dict[str, Any]
+
+
+def orders(steps: dict[str, int]) -> list[Order]:
+    """Return so many trials: moments in time and steps, SIGTERM and SIGINT, warm and new processes."""
+    dice = random.Random(SEED)  # noqa: S311 - the same trials each time
+    found = []
+    for number in range(TRIALS):
+        name = dice.choice([*SCENARIOS])
+        order: Order = {"scenario": name, "signum": signal.SIGINT if number % 5 == 4 else signal.SIGTERM}
+        if number % 2:
+            order["at_step"] = dice.randint(1, steps[name])
+        else:
+            order |= {"share": dice.uniform(0, _LATE), "cold": number % 6 == 0}
+        found.append(order)
+    return found
+
+
+def stop(laboratory: Laboratory, todo: queue.SimpleQueue[Order], found: list[Order], violations: list[str]) -> None:
+    """Play trials until there is none left to play."""
+    while True:
+        try:
+            order = todo.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            found.append(order | laboratory.play(trial="stopped", **order))
+        except AssertionError as violation:
+            violations.append(str(violation))
+
+
+def figures(found: list[Order]) -> str:
+    """Return how the runs ended."""
+    codes = Counter(one["code"] for one in found)
+    kinds = Counter(
+        "before a step" if "at_step" in one else "in a new process" if one["cold"] else "at a moment" for one in found
+    )
+    slowest = max((one["took_s"] for one in found if one["code"] > 0), default=0.0)
+    told = ", ".join(f"{times} with {code}" for code, times in codes.most_common())
+    return (
+        f"{len(found)} signals ({', '.join(f'{times} {kind}' for kind, times in kinds.items())}): ended {told} "
+        f"(0: it had come to its end; -15, -2: not begun yet); slowest {slowest:.2f} s"
+    )
+
+
+@pytest.mark.fault("R4", "R5")
+def test_signals_at_random(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whenever a run is told to stop it does so in time and cleanly, and one more run ends as if undisturbed."""
+    began, found, violations = time.monotonic(), list[Order](), list[str]()
+    laboratories = [Laboratory(tmp_path / str(number)) for number in range(AT_ONCE)]
+    todo: queue.SimpleQueue[Order] = queue.SimpleQueue()
+    for order in orders({name: len(laboratories[0].steps(name)) for name in SCENARIOS}):
+        todo.put(order)
+    workers = [threading.Thread(target=stop, args=(one, todo, found, violations)) for one in laboratories]
+    for worker in workers:
+        worker.start()
+    while any(worker.is_alive() for worker in workers):
+        for worker in workers:
+            worker.join(_TELL_S / AT_ONCE)
+        with capsys.disabled():
+            sys.stdout.write(f"{TRIALS - todo.qsize()} of {TRIALS} signals, {time.monotonic() - began:.0f} s\n")
+            sys.stdout.flush()
+    for one in laboratories:
+        one.stop()
+    with capsys.disabled():
+        sys.stdout.write(f"{figures(found)}; {len(violations)} violations; {time.monotonic() - began:.0f} s\n")
+    assert not violations, "\n\n".join(violations[:5])
+    assert max(one["took_s"] for one in found if one["code"] > 0) < LATEST_S
+    assert sum(one["code"] == 128 + one["signum"] for one in found) > TRIALS // 2

@@ -1,0 +1,94 @@
+"""SIGTERM and SIGINT in the middle of a run: it stops within 20 seconds, tells the truth, and the next run goes on.
+
+A few moments of a run; `make stops` tries 200 that chance chooses.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from runs.elsewhere import Elsewhere
+from runs.laboratory import Laboratory
+from runs.stage import CONTACT_ROWS, Stage
+
+from etl.clock import Clock
+
+MOMENTS = {
+    "the lease": "send POST /services/data/v67.0/composite/sobjects",
+    "the log": "send PATCH /services/data/v67.0/composite/sobjects",
+    "reading": "enrollments/search",
+    "a job made": "send POST /services/data/v67.0/jobs/ingest",
+    "an upload": "send PUT",
+    "a job closed": 'send {"state": "UploadComplete"}',
+    "results": "failedResults",
+    "the lease given back": "send DELETE /services/data/v67.0/composite/sobjects",
+    "the report": "os.rename",
+    "its end": "report.json",
+}
+"""A part of the name of the step before which the signal comes: its first one in the run."""
+
+
+@pytest.mark.fault("R4", "R5")
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_signal_stops_a_run_cleanly(moment: str, laboratory: Laboratory) -> None:
+    """Whatever a run is at, SIGTERM ends it with 143 and an honest report, and one more run ends as if undisturbed."""
+    signum = signal.SIGINT if moment in {"reading", "results"} else signal.SIGTERM
+    found = laboratory.play("a night of changes", "stopped", signum=signum, at_name=MOMENTS[moment])
+    assert found["code"] == 128 + signum, found
+    assert found["took_s"] < 20
+
+
+@pytest.mark.fault("R4")
+@pytest.mark.parametrize("share", [0.2, 0.6])
+def test_a_signal_may_come_while_everything_is_imported(share: float, laboratory: Laboratory) -> None:
+    """A new process that is told to stop ends at once: by the signal itself until it could begin anything, then 143."""
+    found = laboratory.play("nothing to do", "stopped", share=share, cold=True)
+    assert found["code"] in {-signal.SIGTERM, 143, 0}
+
+
+@pytest.mark.fault("R4")
+def test_a_second_signal_ends_a_run_that_tidies_up(laboratory: Laboratory) -> None:
+    """Who cannot wait asks again: the run ends on the spot, and one more run ends as if undisturbed."""
+    found = laboratory.play("a night of changes", "impatient")
+    assert found["code"] == -signal.SIGTERM
+    assert found["took_s"] < 4
+
+
+@dataclass
+class _Jumping:
+    """A wall clock that is wrong by some hours, differently whenever it is told."""
+
+    ahead: timedelta = field(default=timedelta())
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.mark.fault("R10")
+@pytest.mark.parametrize("hours", [30, -30])
+def test_a_clock_that_jumps_shortens_and_lengthens_no_wait(stage: Stage, hours: int) -> None:
+    """A wall clock that is set right while a job is waited for ends no wait too early and none too late."""
+    stage.enroll(stage.learner())
+    stage.org.job_seconds = 0.2
+    jumping = _Jumping()
+    stage.before("GET .*/jobs/ingest/", lambda: setattr(jumping, "ahead", timedelta(hours=hours)))
+    began = datetime.now(UTC)
+    result = stage.run(clock=Clock(now=jumping.now))
+    assert (result.code, len(stage.rows(CONTACT_ROWS))) == (0, 1), result.err
+    assert datetime.now(UTC) - began < timedelta(seconds=60)
+    stage.settled()
+
+
+def test_a_reader_of_the_results_who_goes_away_stops_nothing(stage: Stage) -> None:
+    """Standard output that nobody reads any more is no reason to fail, before a row is written or after."""
+    stage.enroll(stage.learner())
+    machine = Elsewhere(stage, stage.folder / "pod")
+    with machine.start() as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+    (report,) = machine.reports()
+    assert (report["exit_code"], len(stage.rows(CONTACT_ROWS))) == (0, 1)
