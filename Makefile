@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint fmt bench starts crash mutants undo lock clean
+.PHONY: help demo test lint fmt bench starts crash stops mutants undo lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,8 +33,11 @@ bench: $(VENV)/.run-time ## time and memory at 100,000 enrollments, against plai
 	@PYTHONPATH=tests $(BIN)/python -m bench
 
 crash: $(VENV)/.development ## a kill at every step, a lost answer at every call: one more run ends in the same place
-	@KILL_POINTS=all $(BIN)/python -m pytest -q -m "long or not long" tests/runs/test_killed.py \
+	@KILL_POINTS=all $(BIN)/python -m pytest -q -m "long or not long" tests/long/test_crash.py \
 	  tests/runs/test_lost_answers.py tests/runs/test_namespace_lost.py tests/runs/test_orphans.py
+
+stops: $(VENV)/.development ## SIGTERM and SIGINT at 200 random moments: a clean end in time, and one more run goes on
+	@$(BIN)/python -m pytest -q -m long tests/long/test_stops.py
 
 starts: $(VENV)/.development ## 200 times two to four runs started at once: one writes, nothing is written twice
 	@$(BIN)/python -m pytest -q -m long tests/long/test_starts.py
