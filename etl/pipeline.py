@@ -64,7 +64,7 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
 
     code = _write(job, org, folder, record, shapes)
-    record.note(scopes.keep(job, org, change, plan))
+    record.note(scopes.keep(job, org, change, record))
     portals.forget()
     return code
 
@@ -122,7 +122,7 @@ def apply(job: Job, folder: RunDir, record: account.Record, *, plan_in: Path, ma
     stop_if_changed(org, plan, shapes, job.portal_ids, folder.work / "now")
     saved.claim(job, folder, chosen)
     code = _write(job, org, folder, record, shapes)
-    record.note(scopes.keep(job, org, change, plan))
+    record.note(scopes.keep(job, org, change, record))
     return code
 
 
@@ -132,7 +132,7 @@ def undo(job: Job, folder: RunDir, record: account.Record, *, source: Path, show
     Only what still is as that run wrote it is put back. Raises StateFault for a copy that is not whole, WrongTarget
     for one of another org, GuardTripped when the plan is not the one that was shown.
     """
-    copies = restore.opened(job, record, source)
+    copies = restore.opened(job, record, source, folder.journal)
     if copies.facts is None:
         return OK
     org = target.connect(job)

@@ -20,6 +20,7 @@ from etl.salesforce import soql
 from etl.salesforce.answers import Rejected, text
 from etl.salesforce.org import Org
 from etl.salesforce.typed import Column, Malformed, from_csv, from_records
+from etl.session import Patience
 
 _log = logging.getLogger(__name__)
 
@@ -34,8 +35,8 @@ _WRONG_NAMES = ("INVALID_FIELD", "INVALID_TYPE", "No such column", "is not suppo
 _REST_VALUES = 300
 _REST_QUESTIONS = 10
 _BULK_VALUES = 4_000
-
-
+_COUNTING = Patience(attempts=2, read_s=130.0)
+"""REST gives a query 120 seconds before it says QUERY_TIMEOUT (Salesforce limits page, SOQL)."""
 _Read = TypeVar("_Read")
 
 
@@ -190,17 +191,20 @@ def rest_rows(org: Org, query: str, columns: Sequence[Column], *, deleted_too: b
 def count_rows(org: Org, source: str, where: str, *, deleted_too: bool = False) -> int:
     """Return how many rows of an object (API name) there are by Salesforce's own count.
 
-    By REST; where that takes longer than a request may, by a Bulk query whose rows nobody fetches.
+    By REST; where that takes longer than a request may, or does not answer, by a Bulk query whose rows nobody fetches.
     """
     query = soql.count(source, where)
     if len(quote_plus(query)) <= soql.LONGEST_IN_URL:
+        path = org.path("queryAll" if deleted_too else "query")
         try:
-            answer = org.sf.query(query, include_deleted=deleted_too)
-            return _count(answer.get("totalSize"), f"the number of rows of {source}")
-        except Rejected as error:
-            if error.code not in _TOO_SLOW:
+            answer = org.json("GET", path, params={"q": query}, patience=_COUNTING)
+        except Unavailable as error:
+            if isinstance(error, Rejected) and error.code not in _TOO_SLOW:
                 raise _named(error) from error
-            _log.info("%s has too many rows to count by REST (%s): counted by a query job", source, error.code)
+            _log.warning("%s could not be counted by REST, so a query job counts it: %s", source, error)
+        else:
+            total = answer.get("totalSize") if isinstance(answer, dict) else None
+            return _count(total, f"the number of rows of {source}")
     return _await(org, _create(org, soql.select(["Id"], source, where), "queryAll" if deleted_too else "query"))
 
 

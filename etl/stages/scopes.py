@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from etl import scope
 from etl.errors import StateFault
-from etl.plan import Plan
 from etl.salesforce.org import Org
 from etl.salesforce.scopes import read_scopes, write_scopes
 from etl.scope import Kept, Parts
@@ -61,13 +60,14 @@ def look(job: Job, org: Org, record: Record, planned: Mapping[str, Parts] | None
     return Change(now, in_org, on_disk, what)
 
 
-def keep(job: Job, org: Org, change: Change, plan: Plan) -> list[str]:
+def keep(job: Job, org: Org, change: Change, record: Record) -> list[str]:
     """Leave the scope of a run that has written its plan for the next one; return warnings.
 
     A changed scope is taken as the new one when a person allowed its deletes, or when it deletes nothing and leaves no
-    row for a later run to ask about: such a row would else be deleted under settings that nobody was asked about.
+    row for a later run: one to ask about, or one that was refused, would else go under settings nobody agreed to.
     """
-    waiting = sum(part.counts.delete + part.counts.unconfirmed for part in plan.entities.values())
+    counts = [part.counts for part in record.plan.entities.values()]
+    waiting = record.has_refusals or any(one.delete or one.unconfirmed for one in counts)
     if change.names and waiting and job.allowed.deletes is None:
         return []
     now = org.server_time() or job.clock.now()

@@ -13,7 +13,7 @@ from etl.emulator.faults import Fault
 from etl.emulator.messages import Request
 from etl.emulator.salesforce import ids
 
-_COUNT = "GET .*/query/.*COUNT"
+_COUNT = r"GET .*/query\?.*COUNT"
 
 
 def _counts(stage: Stage) -> list[str]:
@@ -106,7 +106,10 @@ def test_too_many_rows_to_count_by_rest_are_counted_by_a_query_job(stage: Stage)
     body = '[{"errorCode":"QUERY_TIMEOUT","message":"Your query request was running for too long."}]'
     stage.emu.salesforce_faults.add(Fault(_COUNT, times=None, status=400, body=body))
     stage.settled()
-    assert _queries(stage) == 16
+    fetched = [
+        call.target for call in stage.emu.salesforce.calls if "/jobs/query/" in call.target and "?" in call.target
+    ]
+    assert (_queries(stage), len(fetched)) == (16, 8)
 
 
 @pytest.mark.fault("D17")
