@@ -80,7 +80,8 @@ def _tidy(job: Job, record: Record) -> None:
     """Remove old runs by the earlier of two clocks: one that has jumped ahead must not take the history with it."""
     now = min(moment for moment in (job.clock.now(), record.server_time) if moment)
     try:
-        prune(job.settings.state_dir, job.settings.report.keep_days, now)
+        # a run that was looked at to be put back must still be there when somebody has said yes
+        prune(job.settings.state_dir, job.settings.report.keep_days, now, spare=record.report.undoes)
     except StateFault as fault:
         _log.warning("old runs were not removed: %s", fault)
 

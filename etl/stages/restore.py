@@ -16,6 +16,7 @@ from etl.normalise import Shapes
 from etl.park import Park
 from etl.plan import EntityPlan, Plan
 from etl.report.tables import left_csv
+from etl.salesforce.ingest import Recorder
 from etl.salesforce.org import Org
 from etl.schema import KEY
 from etl.stages.account import Record
@@ -44,7 +45,7 @@ class Shown:
     """Whether the plan was shown where nobody could be asked, and must not be carried out therefore."""
 
 
-def opened(job: Job, record: Record, folder: Path) -> Copies:
+def opened(job: Job, record: Record, folder: Path, journal: Recorder) -> Copies:
     """Return what the run of this folder kept, for this org and these portals; noted when it wrote nothing.
 
     Raises LockHeld when the run is still at work, StateFault for a copy that is not whole, WrongTarget or ConfigFault
@@ -53,6 +54,7 @@ def opened(job: Job, record: Record, folder: Path) -> Copies:
     if is_alive(folder):
         raise LockHeld(f"run {folder.name} is still at work; nothing was written; undo it once it has ended")
     record.report.undoes = folder.name
+    journal.record("undo_begun", undoes=folder.name)
     copies = Copies(folder)
     if copies.facts is None:
         record.note([f"run {folder.name} wrote nothing to Salesforce, so there is nothing to put back"])

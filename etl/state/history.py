@@ -111,16 +111,16 @@ def journals(state_dir: Path) -> list[Journal]:
     return [Journal(folder / JOURNAL) for folder in reversed(_folders(state_dir))]
 
 
-def prune(state_dir: Path, keep_days: int, now: datetime) -> list[str]:
+def prune(state_dir: Path, keep_days: int, now: datetime, *, spare: str = "") -> list[str]:
     """Remove run folders begun more than `keep_days` days ago and return their ids.
 
-    Never the newest finished run, never one with unfinished jobs, never one that is still running.
+    Never the newest finished run, never one with unfinished jobs, never one that is still running, and never `spare`.
     """
     folders = _folders(state_dir)
     newest = next((folder for folder in folders if (folder / REPORT).exists()), None)
     removed = []
     for folder in folders:
-        if folder == newest or now - _begun(folder) <= timedelta(days=keep_days):
+        if folder == newest or folder.name == spare or now - _begun(folder) <= timedelta(days=keep_days):
             continue
         if Journal(folder / JOURNAL).is_unfinished or is_alive(folder):
             continue

@@ -170,13 +170,15 @@ def test_the_copy_is_whole_and_private_before_the_first_write(stage: Stage) -> N
 
 
 def test_the_copy_is_kept_as_long_as_reports_are(stage: Stage) -> None:
-    """A run can be put back for report.keep_days and not a day longer; afterwards its id is not known any more."""
+    """A run can be put back for report.keep_days; later the next run removes it, though not a look at it by undo."""
     changes_of_every_kind(stage)
     night, time, keep = stage.synced(), OrgTime(stage), 30
     stage.configure(report={"keep_days": keep})
     for days, kept in ((keep - 1, True), (keep + 1, False)):
         later = Clock(now=lambda days=days: datetime.now(UTC) + timedelta(days=days))  # type: ignore[misc]
         time.ahead_s = days * 86_400.0
+        assert stage.run(UNDO, run_id(night), "--dry-run", clock=later).code == 0
+        assert (home(night) / COPY).is_file()
         stage.run("run", "--dry-run", clock=later)
         assert (home(night) / COPY).is_file() == kept
     assert stage.run(UNDO, run_id(night), "--yes").code == 64
