@@ -52,6 +52,7 @@ def test_metrics_are_a_whole_file(stage: Stage) -> None:
     assert float(lines["learnupon_sync_finished_timestamp_seconds"]) > 1.7e9
 
 
+@pytest.mark.fault("R14")
 def test_a_listener_that_fails_changes_nothing(stage: Stage, listener: Listener) -> None:
     """Data and notification are two things: a refused message or file is a warning, the exit code is the data's."""
     listener.status = 404
