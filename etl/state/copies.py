@@ -77,8 +77,9 @@ class Copies:
             raise self._fault(f"{path} is damaged, edited or torn") from error
 
     def _must_have_written_nothing(self, folder: Path, path: Path) -> None:
-        if any(event["event"] in _MAY_HAVE_WRITTEN for event in Journal(folder / JOURNAL).events()):
-            raise self._fault(f"{path} is missing, though the journal says that the run may have written")
+        events = Journal(folder / JOURNAL).events()
+        if not events or any(event["event"] in _MAY_HAVE_WRITTEN for event in events):
+            raise self._fault(f"{path} is missing, and by its journal the run may have written")
 
     def take(self, into: Path) -> list[EntityPlan]:
         """Return the plan of each object, parents first, its files in `into`; StateFault when one is not as it was."""

@@ -124,6 +124,9 @@ def test_a_damaged_copy_is_refused(night: tuple[Stage, Result]) -> None:
         assert (result.code, result.effects, result.ingest_jobs) == (74, [], []), result.out
         assert name.name in result.err
         assert "nothing was written" in result.err
+    (folder / "journal.jsonl").rename(stage.folder / "journal.jsonl")  # without both, nobody knows what it wrote
+    assert stage.run(UNDO, run_id(run), "--yes").code == 74
+    (stage.folder / "journal.jsonl").rename(folder / "journal.jsonl")
     shutil.rmtree(folder / "plan")
     shutil.copytree(spare, folder / "plan")
     assert stage.run(UNDO, run_id(run), "--yes").code == 0
