@@ -36,7 +36,7 @@ def _unlisted(world: World, asked: dict[str, set[tuple[int, int]]]) -> dict[str,
     return {row: pairs - listed[row] for row, pairs in asked.items()}
 
 
-@examples(40)
+@examples(20)
 @given(BOTH, edits(), BOTH, gone())
 def test_a_night_adds_up_proves_its_deletes_and_leaves_nothing_to_do(
     before: Any, edited: Any, after: Any, asked: Any
@@ -95,7 +95,7 @@ def _listed(world: World, row: str, code: tuple[int, int]) -> dict[str, Any] | N
     return next((one for one in rows if one["id"] == code[1]), None)
 
 
-@examples(12)
+@examples(8)
 @given(BOTH, edits(), BOTH, gone(), st.integers(0, 2**16), st.integers(1, 6))
 def test_neither_order_nor_partitions_matter(
     before: Any, edited: Any, after: Any, asked: Any, seed: int, rows: int

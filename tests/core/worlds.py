@@ -28,9 +28,12 @@ PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
 
 
 def examples(number: int) -> settings:
-    """Return the settings of a property: so many examples, the same ones every time on CI, no deadline."""
+    """Return the settings of a property: so many examples, the same ones every time on CI, no deadline.
+
+    EXAMPLES multiplies them, for whoever has the time.
+    """
     return settings(
-        max_examples=number,
+        max_examples=number * int(os.environ.get("EXAMPLES", "1")),
         deadline=None,
         phases=PHASES,
         derandomize="CI" in os.environ,

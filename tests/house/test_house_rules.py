@@ -149,25 +149,6 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
     assert pins["requirements.lock"].items() <= pins["requirements-dev.lock"].items()
 
 
-def console_blocks(page: Path) -> dict[str, str]:
-    """Return the console blocks of a page that show help: the arguments typed, and the answer shown."""
-    blocks = re.findall(
-        r"```console\n\$ learnupon-sync ([^\n]*--help)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL
-    )
-    return dict(blocks)
-
-
-def test_the_help_in_the_readme_is_the_real_help() -> None:
-    """What the README shows as the answer to --help is what the program answers."""
-    page = ROOT / "README.md"
-    for arguments, shown in (console_blocks(page) if page.exists() else {}).items():
-        command = [sys.executable, "-m", "etl", *arguments.split()]
-        wide = os.environ | {"COLUMNS": "100", "TERM": "dumb"}
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=wide, timeout=60)
-        assert done.returncode == 0, done.stderr
-        assert shown.split() == done.stdout.split(), arguments
-
-
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run make with these arguments, without touching the environment of the tests."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}

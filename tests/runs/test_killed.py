@@ -11,16 +11,14 @@ from runs.scenarios import SCENARIOS
 from runs.stage import Stage
 from runs.trials import evenly, first_write
 
-_WHILE_WRITING = 3
-_OTHERWISE = 2
+_POINTS = 2
 
 
 def points(steps: list[str]) -> list[int]:
-    """Return the steps (from 1) to be killed at: one of the reading, more of the writing."""
+    """Return the steps (from 1) to be killed at: amid the writing; where nothing is written, amid all of it."""
     first = first_write(steps)
-    if not first:
-        return evenly(len(steps) // 3, len(steps), _OTHERWISE)
-    return [first // 2, *evenly(first, len(steps), _WHILE_WRITING)]
+    apart = (len(steps) - first) // (_POINTS + 1)
+    return evenly(first + apart, len(steps) - apart, _POINTS)
 
 
 @pytest.mark.fault("R3", "R6")

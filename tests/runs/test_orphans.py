@@ -39,7 +39,7 @@ def killed(stage: Stage, folder: Path, request: str, nth: int) -> None:
 
 
 @pytest.mark.fault("R6")
-@pytest.mark.parametrize("nth", [1, 3])
+@pytest.mark.parametrize("nth", [1, pytest.param(3, marks=pytest.mark.long)])
 @pytest.mark.parametrize("step", KILLS)
 def test_a_lost_disk_leaves_nothing_behind(stage: Stage, tmp_path: Path, step: str, nth: int) -> None:
     """Killed while a job is made, filled or closed, its folder lost: one more run leaves no job open, nothing twice."""
