@@ -9,7 +9,6 @@ import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
@@ -190,8 +189,9 @@ def _secrets(value: object) -> Iterator[str]:
         yield from (base64.b64encode(pair.encode(code, "replace")).decode() for code in ("latin-1", "utf-8"))
     if isinstance(value, NotifySettings):
         hooks = [hook.get_secret_value() for hook in (value.ping_url, value.slack_webhook) if hook]
-        # without the host in front, as messages name a request
-        yield from (path for hook in hooks if (path := urlsplit(hook).path.rstrip("/")))
+        # as messages name a request: without scheme, host and query
+        paths = (hook.partition("://")[2].partition("/")[2].partition("?")[0].rstrip("/") for hook in hooks)
+        yield from (f"/{path}" for path in paths if path)
     if isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from _secrets(getattr(value, name))

@@ -14,7 +14,7 @@ from etl.salesforce.org import Org
 from etl.salesforce.query import from_start, rows_of
 from etl.salesforce.snapshot import columns_of
 from etl.salesforce.typed import Column, schema
-from etl.schema import CONTACT, USER
+from etl.schema import CONTACT, MEMBERSHIP, USER, Entity
 
 Person = Literal["Contact", "User"]
 _PREFIX = {"Contact": "003", "User": "005"}
@@ -57,6 +57,15 @@ def find_by_email(org: Org, person: Person, emails: Sequence[str]) -> pd.DataFra
     columns = [Column("Id", "Id", pa.string()), Column("Email", "Email", pa.string())]
     wanted = sorted({email for email in emails if email})
     return frames.to_pandas(from_start(lambda: _together(rows_of(org, person, columns, "Email", wanted), columns)))
+
+
+def referred_to(org: Org, entity: Entity, ids: Sequence[str]) -> set[str]:
+    """Return which of these people (record ids of 18 characters) any membership refers to, of whatever portal."""
+    field = org.name(f"{entity.name}__c")
+    columns = [Column("person", field, pa.string())]
+    source = org.name(MEMBERSHIP.name)
+    table = from_start(lambda: _together(rows_of(org, source, columns, field, ids), columns))
+    return set(to_18(frames.to_pandas(table)["person"]).dropna())
 
 
 def _together(tables: Iterable[pa.Table], columns: Sequence[Column]) -> pa.Table:

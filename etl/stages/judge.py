@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
-from etl import guards, situation
+from etl import frames, guards, situation
 from etl.config import GuardSettings
 from etl.guards import Reading
 from etl.learnupon import PortalRead
@@ -18,7 +19,7 @@ from etl.situation import Inputs, Row, Scope
 from etl.stages.extract import Kind, Portals, coded_courses
 from etl.stages.job import Backfill, Job
 from etl.stages.past import deleted
-from etl.stages.people import Matched, match_learners
+from etl.stages.people import Matched, match_learners, without_strangers
 from etl.stages.target import Held
 
 _ROWS: tuple[Row, Row] = ("enrollment", "path")
@@ -44,6 +45,9 @@ def judge(
         questions.ask("member", members)
         learners = situation.learners_of([read.users for read in reads])
     matched = match_learners(org, learners, held.profiles, job.settings.matching)
+    if job.with_profiles:
+        rows = frames.to_pandas(held.rows[MEMBERSHIP.name].read())
+        matched = replace(matched, profiles=without_strangers(org, matched.profiles, rows, matched.learners))
     inputs = _inputs(job, reads, held, shapes, matched, questions.gone)
     asked = {row: situation.row_questions(inputs, row) for row in _ROWS}
     lost |= situation.missing_rows({row: asked[row] for row in _ROWS}, held.rows, job.portal_ids, names)

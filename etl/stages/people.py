@@ -7,10 +7,10 @@ from typing import Literal
 
 import pandas as pd
 
-from etl import match
+from etl import keys, match
 from etl.config import MatchingSettings
 from etl.salesforce.org import Org
-from etl.salesforce.people import find_by_email, find_people
+from etl.salesforce.people import find_by_email, find_people, referred_to
 from etl.schema import CONTACT, USER, Entity
 
 _MERGES = 10
@@ -89,4 +89,28 @@ def with_referred(org: Org, members: pd.DataFrame, known: dict[str, pd.DataFrame
         people = _living(find_people(org, entity.person or "Contact", sorted(referred)))
         parts = [frame for frame in (known[entity.name], people) if len(frame)]
         found[entity.name] = pd.concat(parts, ignore_index=True) if parts else known[entity.name]
+    return without_strangers(org, found, members)
+
+
+def without_strangers(
+    org: Org, profiles: dict[str, pd.DataFrame], members: pd.DataFrame, learners: pd.DataFrame | None = None
+) -> dict[str, pd.DataFrame]:
+    """Return the profiles without people who belong to portals of another configuration only.
+
+    Whoever carries the LearnUpon id of one of our learners, and is referred to by none of our memberships, was left by
+    that learner and is to be cleared; or the number is that of a learner of another portal, and then a membership of
+    that portal refers to this person. Whether there is one is all that is ever asked about rows of others. `members`
+    are our memberships as held, `learners` those matched now.
+    """
+    numbers = set(members["LU_Portal_Membership_ID__c"].dropna())
+    if learners is not None:
+        numbers |= set(keys.lu_ids(learners["learner"]))
+    found = {}
+    for entity in (CONTACT, USER):
+        frame, field = profiles[entity.name], f"{entity.name}__c"
+        referred = set(members[field].dropna())
+        if learners is not None:
+            referred |= set(learners.loc[learners["side"] == entity.person, "person_id"].dropna())
+        left = frame["Id"][frame["LU_User_ID__c"].isin(numbers) & ~frame["Id"].isin(referred)]
+        found[entity.name] = frame[~frame["Id"].isin(referred_to(org, entity, sorted(left)))].reset_index(drop=True)
     return found
