@@ -51,7 +51,10 @@ def _queried(stage: Stage) -> int:
 
 @pytest.mark.fault("C8")
 def test_an_allowance_is_not_spent_again_the_next_night(stage: Stage) -> None:
-    """Three of four rows allowed go one night, two more the next: that is five in seven days, and stops with 3."""
+    """Three of four rows allowed go one night, two more the next: that is five in seven days, and stops with 3.
+
+    Started again and again it stays stopped, with the same number; a plan shows it.
+    """
     rows = _school(stage)
     first = _night(stage, rows[:3])
     assert (first.code, _guard(first)) == (0, (3, 4, False)), first.err
@@ -60,19 +63,11 @@ def test_an_allowance_is_not_spent_again_the_next_night(stage: Stage) -> None:
     stopped(second, 3, f"{_WEEK}: 5 is over 4", "--allow-deletes 2")
     assert _guard(second, "max_deletes") == (2, 4, False)
     assert stage.rows(CONTACT_ROWS) == kept
-    dry = stage.run("run", "--dry-run", clock=quick())
-    assert (dry.code, _guard(dry)) == (0, (5, 4, True)), "a plan is shown, whatever the guards say"
-
-
-@pytest.mark.fault("C8")
-def test_trying_again_spends_and_gains_nothing(stage: Stage) -> None:
-    """A run that a guard stopped may be started as often as one likes: it stays stopped, with the same number."""
-    rows = _school(stage)
-    assert _night(stage, rows[:3]).code == 0
-    _unenroll(stage, rows[3:5])
-    for _ in range(4):
+    for _ in range(3):
         again = stage.run(clock=quick())
         assert (again.code, _guard(again), again.effects) == (3, (5, 4, True), [])
+    dry = stage.run("run", "--dry-run", clock=quick())
+    assert (dry.code, _guard(dry)) == (0, (5, 4, True)), "a plan is shown, whatever the guards say"
 
 
 def test_a_run_without_deletes_is_never_held_to_the_past(stage: Stage) -> None:
@@ -101,24 +96,18 @@ def test_after_seven_days_the_allowance_is_whole_again(stage: Stage) -> None:
 
 
 def test_what_a_person_allowed_does_not_count_again(stage: Stage) -> None:
-    """Deletes of a run that --allow-deletes lifted over a guard are done with; without the state folder they count."""
+    """Deletes of a run that --allow-deletes lifted over a guard are done with; without the state folder they count.
+
+    An allowance that no guard needed lifts nothing: those deletes count like any.
+    """
     rows = _school(stage)
+    assert _night(stage, rows[10:11], "run", "--allow-deletes", "50").code == 0
     allowed = _night(stage, rows[:6], "run", "--allow-deletes", "6")
     assert (allowed.code, allowed.report["overrides"]) == (0, {"allow_deletes": 6})
     result = _night(stage, rows[6:8])
-    assert (result.code, _guard(result)) == (0, (2, 4, False)), result.err
+    assert (result.code, _guard(result)) == (0, (3, 4, False)), result.err
     shutil.rmtree(stage.state_dir)
-    stopped(_night(stage, rows[8:9]), 3, f"{_WEEK}: 9 is over 4")
-
-
-def test_an_allowance_nobody_needed_counts(stage: Stage) -> None:
-    """--allow-deletes on a run that stayed within its guards lifts nothing: its deletes count like any."""
-    rows = _school(stage)
-    assert _night(stage, rows[:3], "run", "--allow-deletes", "50").code == 0
-    stopped(_night(stage, rows[3:5]), 3, f"{_WEEK}: 5 is over 4")
-    lifted = stage.run("run", "--allow-deletes", "2", clock=quick())
-    assert (lifted.code, len(stage.rows(CONTACT_ROWS))) == (0, _ROWS - 5)
-    assert [one["name"] for one in lifted.report["guards"] if one["overridden"]] == [_WEEK]
+    stopped(_night(stage, rows[8:9]), 3, f"{_WEEK}: 10 is over 4")
 
 
 def test_only_our_own_deletes_of_our_portals_count(stage: Stage) -> None:

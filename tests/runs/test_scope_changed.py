@@ -61,15 +61,9 @@ def test_deletes_under_changed_settings_are_asked_about(stage: Stage, what: str)
     stopped(result, 3, "scope_changed: 1 is over 0", what, "--allow-deletes 1", "put the settings back")
     assert _scope_line(result) == (1, True, False)
     assert f"have changed since run {_last_run(stage)}: {what}" in result.warnings
-    plan = stage.run("plan", clock=quick())
-    assert (plan.code, _scope_line(plan)) == (0, (1, True, False))
     assert {name: stage.rows(name) for name in before} == before
-
     allowed = stage.run("run", "--allow-deletes", "1", clock=quick())
     assert (allowed.code, _scope_line(allowed)) == (0, (1, False, True)), allowed.err
-    stage.academy.remove_enrollment(rows["goes"])
-    after = stage.run(clock=quick())
-    assert (after.code, _has_line(after), len(after.done(CONTACT_ROWS, "delete"))) == (0, False, 1), after.err
 
 
 def _last_run(stage: Stage) -> str:
@@ -78,12 +72,19 @@ def _last_run(stage: Stage) -> str:
 
 @pytest.mark.fault("C3")
 def test_a_fresh_pod_notices_too(stage: Stage) -> None:
-    """The last scope is kept in Salesforce: without the state folder the change is seen all the same."""
+    """The last scope is kept in Salesforce: without the state folder the change is seen, and is over once allowed."""
     rows = _world(stage)
     shutil.rmtree(stage.state_dir)
     stage.configure(rules={"finished_statuses": ["passed"]})
     stage.academy.remove_enrollment(rows["done"])
+    plan = stage.run("plan", clock=quick())
+    assert (plan.code, _scope_line(plan)) == (0, (1, True, False))
+    shutil.rmtree(stage.state_dir)
     stopped(stage.run(clock=quick()), 3, "scope_changed: 1 is over 0 (rules.finished_statuses)")
+    assert stage.run("run", "--allow-deletes", "1", clock=quick()).code == 0
+    stage.academy.remove_enrollment(rows["goes"])
+    after = stage.run(clock=quick())
+    assert (after.code, _has_line(after), len(after.done(CONTACT_ROWS, "delete"))) == (0, False, 1), after.err
 
 
 def test_without_deletes_a_change_is_a_warning_once(stage: Stage) -> None:
