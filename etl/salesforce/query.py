@@ -82,14 +82,12 @@ def bulk_rows(
         params = {"maxRecords": str(page_rows)} | ({"locator": locator} if locator else {})
         table, locator = _page(org, job, params, columns)
         if locator in seen:
-            raise Unavailable(f"query job {job}: the locator of the next page came twice; nothing was written")
+            raise Unavailable(f"query job {job}: the locator of the next page came twice")
         seen.add(locator)
         rows += table.num_rows
         yield table
     if rows != promised:
-        raise Unavailable(
-            f"query job {job}: {rows} rows came of the {promised} it found; nothing was written, run again later"
-        )
+        raise Unavailable(f"query job {job}: {rows} rows came of the {promised} it found; run again later")
     _log.info("query job %s: %d rows", job, rows)
 
 
@@ -125,11 +123,11 @@ def _await(org: Org, job: str) -> int:
                 raise SchemaMismatch(
                     f"query job {job} failed: {said[:200]}; `learnupon-sync check` says what is lacking"
                 )
-            what = f"query job {job} ended {state} {said[:200]}".rstrip() + "; nothing was written, run again later"
+            what = f"query job {job} ended {state} {said[:200]}".rstrip() + "; run again later"
             raise QueryBroken(what) if state == "Failed" else Unavailable(what)
         if org.clock.monotonic() >= deadline:
             break
-    raise Unavailable(f"query job {job} is still {state} after the time allowed; nothing was written, run again later")
+    raise Unavailable(f"query job {job} is still {state} after the time allowed; run again later")
 
 
 def _count(value: Any, what: str) -> int:
@@ -138,7 +136,7 @@ def _count(value: Any, what: str) -> int:
     except (TypeError, ValueError):
         count = -1
     if count < 0:
-        raise Unavailable(f"{what} is missing or no number; nothing was written")
+        raise Unavailable(f"{what} is missing or no number")
     return count
 
 
@@ -154,7 +152,7 @@ def _page(org: Org, job: str, params: dict[str, str], columns: Sequence[Column])
         except (Malformed, Rejected) as error:
             fault, gone = str(error), isinstance(error, Rejected) and error.status == 404
             _log.warning("query job %s: a page was not whole: %s", job, fault)
-    what = f"query job {job}: {fault}, twice; nothing was written, run again later"
+    what = f"query job {job}: {fault}, twice; run again later"
     raise QueryBroken(what) if gone else Unavailable(what)
 
 
@@ -165,7 +163,7 @@ def _whole_page(response: requests.Response, job: str, columns: Sequence[Column]
         raise Malformed(f"a page of {promised} rows came with {table.num_rows}")
     locator = response.headers.get("Sforce-Locator", "").strip()
     if not locator:
-        raise Unavailable(f"query job {job}: an answer without Sforce-Locator; nothing was written, run again later")
+        raise Unavailable(f"query job {job}: an answer without Sforce-Locator; run again later")
     return table, locator
 
 
@@ -184,7 +182,7 @@ def rest_rows(org: Org, query: str, columns: Sequence[Column], *, deleted_too: b
     except (KeyError, TypeError, ValueError) as error:
         raise Unavailable(f"a query was answered in another form than documented ({type(error).__name__})") from error
     if table.num_rows != total:
-        raise Unavailable(f"a query found {total} rows and {table.num_rows} came; nothing was written, run again later")
+        raise Unavailable(f"a query found {total} rows and {table.num_rows} came; run again later")
     return table
 
 

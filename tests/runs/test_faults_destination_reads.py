@@ -136,3 +136,14 @@ def test_a_clock_that_is_wrong_is_named(stage: Stage, tmp_path: Path, hours: int
     stopped(result, 77, "invalid_grant")
     told(result, 77, f"s {side} Salesforce's", "set it right")
     assert stage.run().code == 0
+
+
+@pytest.mark.fault("D35")
+def test_a_maintenance_that_begins_after_the_writes(stage: Stage) -> None:
+    """When what was written cannot be read back: 69, and no word says that nothing was written."""
+    furnish(stage)
+    back = r"^GET .*/query.*SELECT.Id.*FROM.LearnUpon_Portal__c"
+    stage.emu.salesforce_faults.add(Fault(match=back, status=200, body="[]", times=None))
+    told(stage.run(clock=quick()), 69, "12 rows had been written")
+    stage.emu.salesforce_faults.clear()
+    stage.settled()
