@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.scope import Kept
-from etl.state.disk import disk, private_folder, sync_folder
+from etl.state.disk import disk, private_file, private_folder, sync_folder
 
 _log = logging.getLogger(__name__)
 
@@ -45,18 +44,19 @@ def write_scopes(state_dir: Path, org_id: str, scopes: Mapping[str, Kept]) -> No
     mine = orgs.get(org_id)
     orgs[org_id] = {**(mine if isinstance(mine, dict) else {}), **{key: _plain(one) for key, one in scopes.items()}}
     text = json.dumps({"format": _FORMAT, "orgs": orgs}, indent=1, sort_keys=True)
+    beside = state_dir / f".{FILE}.new"  # one name: of a run that died in between the next one writes over it
     with disk(path):
         private_folder(state_dir)
-        descriptor, temporary = tempfile.mkstemp(dir=state_dir, prefix=f".{FILE}.")
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
-                file.flush()
+            with private_file(beside, os.O_WRONLY | os.O_TRUNC) as file:
+                left = memoryview(text.encode() + b"\n")
+                while left:
+                    left = left[file.write(left) :]
                 os.fsync(file.fileno())
-            Path(temporary).replace(path)
+            beside.replace(path)
         except BaseException:
             with suppress(OSError):
-                Path(temporary).unlink()
+                beside.unlink()
             raise
         sync_folder(state_dir)
 
