@@ -19,7 +19,7 @@ from etl.situation import Inputs, Row, Scope
 from etl.stages.extract import Kind, Portals, coded_courses
 from etl.stages.job import Backfill, Job
 from etl.stages.past import deleted
-from etl.stages.people import Matched, match_learners, without_strangers
+from etl.stages.people import Matched, match_learners, with_members, without_strangers
 from etl.stages.target import Held
 
 _ROWS: tuple[Row, Row] = ("enrollment", "path")
@@ -47,7 +47,8 @@ def judge(
     matched = match_learners(org, learners, held.profiles, job.settings.matching)
     if job.with_profiles:
         rows = frames.to_pandas(held.rows[MEMBERSHIP.name].read())
-        matched = replace(matched, profiles=without_strangers(org, matched.profiles, rows, matched.learners))
+        people = with_members(org, rows, matched.profiles)
+        matched = replace(matched, profiles=without_strangers(org, people, rows, matched.learners))
     inputs = _inputs(job, reads, held, shapes, matched, questions.gone)
     asked = {row: situation.row_questions(inputs, row) for row in _ROWS}
     lost |= situation.missing_rows({row: asked[row] for row in _ROWS}, held.rows, job.portal_ids, names)

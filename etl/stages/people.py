@@ -83,13 +83,19 @@ def _living(people: pd.DataFrame) -> pd.DataFrame:
 
 def with_referred(org: Org, members: pd.DataFrame, known: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Return the known profiles with those of people whom memberships refer to but who carry no LearnUpon id yet."""
-    found = {}
+    return without_strangers(org, with_members(org, members, known), members)
+
+
+def with_members(org: Org, members: pd.DataFrame, known: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return profiles with those of people whom memberships refer to and nobody has read: a run that died left them."""
+    found = dict(known)
     for entity in (CONTACT, USER):
         referred = set(members[f"{entity.name}__c"].dropna()) - set(known[entity.name]["Id"])
-        people = _living(find_people(org, entity.person or "Contact", sorted(referred)))
-        parts = [frame for frame in (known[entity.name], people) if len(frame)]
-        found[entity.name] = pd.concat(parts, ignore_index=True) if parts else known[entity.name]
-    return without_strangers(org, found, members)
+        if referred:
+            people = _living(find_people(org, entity.person or "Contact", sorted(referred)))
+            parts = [frame for frame in (known[entity.name], people) if len(frame)]
+            found[entity.name] = pd.concat(parts, ignore_index=True) if parts else known[entity.name]
+    return found
 
 
 def without_strangers(

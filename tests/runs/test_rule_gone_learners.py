@@ -53,6 +53,21 @@ def test_a_learner_who_is_gone(stage: Stage, answer: str) -> None:
 
 
 @pytest.mark.rule("3.43")
+def test_a_learner_who_left_before_the_profile_was_written(stage: Stage) -> None:
+    """A profile follows from the membership rows, also when its run died before it and the learner has left since."""
+    contact = stage.contact()
+    learner = stage.learner(sf_contact_id=contact)
+    stage.enroll(learner, status="completed")
+    stage.synced()
+    stage.org.update("Contact", contact, {"LU_User_ID__c": None, "LU_Number_Completed__c": None}, record=False)
+    stage.academy.remove_user(learner)
+    stage.synced()
+    profile = stage.person(contact)
+    assert (profile["LU_User_ID__c"], counts(profile)) == (learner, [0] * 7)
+    stage.settled()
+
+
+@pytest.mark.rule("3.43")
 def test_another_portal_still_counts(stage: Stage) -> None:
     """Of a person whose learner is gone in one portal, the other portal's counts and last access remain."""
     user = stage.user()
