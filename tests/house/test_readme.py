@@ -78,7 +78,7 @@ def real_help() -> dict[str, tuple[int, str]]:
     wide = os.environ | {"COLUMNS": "100", "TERM": "dumb"}
     done = subprocess.run(
         [sys.executable, "-c", ASK],
-        cwd=ROOT, env=wide, input=json.dumps(list(help_blocks())), capture_output=True, text=True, check=True, timeout=60,
+        cwd=ROOT, env=wide, input=json.dumps([*help_blocks()]), capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     answers: dict[str, tuple[int, str]] = {name: tuple(answer) for name, answer in json.loads(done.stdout).items()}
     return answers
