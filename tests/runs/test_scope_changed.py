@@ -15,6 +15,8 @@ from runs.result import RUN_LOG, Result
 from runs.small_world import quick, stopped
 from runs.stage import CONTACT_ROWS, USER_ROWS, Stage
 
+from etl.emulator.faults import Fault
+
 _CHANGES: dict[str, dict[str, Any]] = {
     "rules.finished_statuses": {"rules": {"finished_statuses": ["passed", "failed"]}},
     "rules.status_labels": {"rules": {"status_labels": {"completed": "Erledigt"}}},
@@ -197,6 +199,20 @@ def test_without_the_run_object_the_state_folder_remembers(without_log: Stage) -
     assert (result.code, _has_line(result), "scope.json cannot be read" in result.err) == (0, False, True), result.err
     orgs = json.loads(file.read_text(encoding="utf-8"))["orgs"]
     assert set(orgs[stage.org.org_id]) == {"12345", "67890", "profiles"}
+
+
+def test_a_scope_that_cannot_be_kept_is_a_warning(stage: Stage) -> None:
+    """Neither the disk nor the run object takes it: the rows are written, the run says so and ends with 0."""
+    stage.enroll(stage.learner())
+    stage.state_dir.mkdir(mode=0o700)
+    (stage.state_dir / ".scope.json.new").mkdir()
+    stage.emu.salesforce_faults.add(Fault(f"PATCH .*{RUN_LOG}/LU_Key__c", nth=2, status=500, times=2))
+    result = stage.run(clock=quick())
+    assert (result.code, len(stage.rows(CONTACT_ROWS))) == (0, 1), result.err
+    assert result.warnings.count("the scope of this run could not be kept in") == 2
+    assert records(stage, "scope:") == {}
+    stage.settled()
+    assert len(records(stage, "scope:")) == 3
 
 
 def test_a_run_that_did_not_finish_keeps_no_scope(stage: Stage) -> None:
