@@ -58,6 +58,7 @@ def test_an_upload_that_nobody_answered_is_not_sent_twice_to_a_job(stage: Stage)
     at_rest(stage)
 
 
+@pytest.mark.long
 @pytest.mark.fault("D10")
 def test_a_job_that_could_not_be_aborted_is_aborted_by_the_next_run(stage: Stage) -> None:
     """An Open job that is left since its abort failed never runs, and the next run aborts it."""
@@ -97,7 +98,9 @@ def _cut(share: float, *, at_line: bool) -> tuple[Fault, Fault]:
 
 
 @pytest.mark.fault("D13")
-@pytest.mark.parametrize("at_line", [True, False], ids=["at a line's end", "within a line"])
+@pytest.mark.parametrize(
+    "at_line", [True, pytest.param(False, marks=pytest.mark.long)], ids=["at a line's end", "within a line"]
+)
 def test_an_upload_that_was_stored_short_is_noticed(stage: Stage, *, at_line: bool) -> None:
     """Rows that no result names are unknown: 75 with their number and the job; the next run sends what is missing."""
     furnish(stage)
@@ -151,7 +154,7 @@ def test_a_session_that_dies_for_good_while_a_job_runs(stage: Stage) -> None:
 
 
 @pytest.mark.fault("D29")
-@pytest.mark.parametrize("kind", ["successfulResults", "unprocessedrecords"])
+@pytest.mark.parametrize("kind", ["successfulResults", pytest.param("unprocessedrecords", marks=pytest.mark.long)])
 def test_results_of_a_job_that_has_ended_cannot_be_read(stage: Stage, kind: str) -> None:
     """Whichever result is not to be had: 75 with the job's counts, its rows unknown; the next run ends well."""
     furnish(stage)

@@ -27,9 +27,9 @@ _PAGE = "<html><body>We are down for maintenance.</body></html>"
 @pytest.mark.parametrize(
     "cut",
     [
-        Fault(match=_PAGES, nth=2, when="mid", headers=_SHORT),
+        pytest.param(Fault(match=_PAGES, nth=2, when="mid", headers=_SHORT), marks=pytest.mark.long),
         Fault(match=_PAGES, nth=2, when="mid", close_after_bytes=60, honest_length=False),
-        Fault(match=_PAGES, nth=2, when="mid", close_after_bytes=60),
+        pytest.param(Fault(match=_PAGES, nth=2, when="mid", close_after_bytes=60), marks=pytest.mark.long),
     ],
     ids=["at a line's end", "within a line", "before its length"],
 )
@@ -54,7 +54,13 @@ def test_pages_that_are_never_whole_stop_the_run(stage: Stage) -> None:
 
 
 @pytest.mark.fault("D15")
-@pytest.mark.parametrize("without", [{"drop_headers": ["Sforce-Locator"]}, {"headers": {"Sforce-Locator": ""}}])
+@pytest.mark.parametrize(
+    "without",
+    [
+        {"drop_headers": ["Sforce-Locator"]},
+        pytest.param({"headers": {"Sforce-Locator": ""}}, marks=pytest.mark.long),
+    ],
+)
 def test_only_the_word_null_ends_a_result(stage: Stage, without: dict[str, object]) -> None:
     """An answer without a locator, or with an empty one, does not say that it is the last: 69, nothing written."""
     furnish(stage)
@@ -80,8 +86,15 @@ def test_a_result_that_goes_in_circles_is_left(stage: Stage) -> None:
 
 
 @pytest.mark.fault("D35")
-@pytest.mark.parametrize("status", [200, 503])
-@pytest.mark.parametrize("where", ["/describe", _PAGES])
+@pytest.mark.parametrize(
+    ("where", "status"),
+    [
+        (_PAGES, 200),
+        ("/describe", 503),
+        pytest.param(_PAGES, 503, marks=pytest.mark.long),
+        pytest.param("/describe", 200, marks=pytest.mark.long),
+    ],
+)
 def test_a_maintenance_page_is_no_answer(stage: Stage, where: str, status: int) -> None:
     """A page for people instead of data, whatever its status: 69 after a few attempts, nothing written."""
     furnish(stage)
@@ -124,7 +137,7 @@ def test_a_token_is_shown_to_no_other_host(stage: Stage, listener: Listener) -> 
 
 
 @pytest.mark.fault("D37")
-@pytest.mark.parametrize(("hours", "side"), [(-2, "behind"), (2, "ahead of")])
+@pytest.mark.parametrize(("hours", "side"), [(-2, "behind"), pytest.param(2, "ahead of", marks=pytest.mark.long)])
 def test_a_clock_that_is_wrong_is_named(stage: Stage, tmp_path: Path, hours: int, side: str) -> None:
     """A sign-in by JWT that Salesforce refuses since this machine's clock is wrong: 77 with the difference."""
     path, _ = private_key(tmp_path)

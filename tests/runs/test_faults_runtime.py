@@ -49,6 +49,7 @@ def test_a_second_start_leaves_the_first_alone(stage: Stage, tmp_path: Path) -> 
     stage.settled()
 
 
+@pytest.mark.long
 @pytest.mark.fault("R9")
 def test_a_run_killed_for_its_memory_goes_on(stage: Stage, tmp_path: Path) -> None:
     """Killed by the kernel in the middle of a file, a run leaves a lease and an Open job: the next ends both."""

@@ -147,7 +147,7 @@ def test_the_age_of_kept_listings_torn_anywhere_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("R13")
-@pytest.mark.parametrize("share", [0.0, 0.97])
+@pytest.mark.parametrize("share", [pytest.param(0.0, marks=pytest.mark.long), 0.97])
 def test_a_torn_journal_costs_nothing(stage: Stage, share: float) -> None:
     """With the journal of a run that left a running job cut anywhere, the next run waits for that job all the same."""
     furnish(stage)
@@ -190,7 +190,13 @@ def test_no_state_file_is_a_baseline(stage: Stage, left: Path) -> None:
 
 
 @pytest.mark.fault("R13")
-@pytest.mark.parametrize("spoil", [lambda data: data[:-9], lambda data: data[: len(data) // 2]], ids=["footer", "half"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda data: data[:-9], id="without its footer"),
+        pytest.param(lambda data: data[: len(data) // 2], marks=pytest.mark.long, id="half of it"),
+    ],
+)
 def test_a_backfill_does_not_go_on_from_a_torn_listing(stage: Stage, spoil: Callable[[bytes], bytes]) -> None:
     """Of listings kept by a stopped backfill the torn ones are read anew: every row comes in, every total is right."""
     stage.configure(portals=[{**portal, "concurrency": 1} for portal in stage.settings["portals"][:1]])
@@ -219,7 +225,13 @@ def _jumping(after: int, by: timedelta) -> Clock:
 
 
 @pytest.mark.fault("R10")
-@pytest.mark.parametrize("by", [timedelta(days=-1), timedelta(days=366)], ids=["back a day", "ahead a year"])
+@pytest.mark.parametrize(
+    "by",
+    [
+        pytest.param(timedelta(days=-1), marks=pytest.mark.long, id="back a day"),
+        pytest.param(timedelta(days=366), id="ahead a year"),
+    ],
+)
 def test_a_clock_that_jumps_changes_nothing(stage: Stage, by: timedelta) -> None:
     """A wall clock set in the middle of a run: the rows are right, no time is negative, and no old run is removed."""
     world = furnish(stage)
