@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint fmt bench starts crash stops mutants undo lock clean
+.PHONY: help demo test lint fmt bench starts faults drift crash stops mutants undo lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,9 +32,19 @@ fmt: $(VENV)/.development ## put the code into the one form
 bench: $(VENV)/.run-time ## time and memory at 100,000 enrollments, against plain downloads of the same bytes
 	@PYTHONPATH=tests $(BIN)/python -m bench
 
-crash: $(VENV)/.development ## a kill at every step, a lost answer at every call: one more run ends in the same place
+faults: $(VENV)/.development ## every fault of the catalogue, 10,000 nights in simulation, 300 over sockets, a year
+	@$(BIN)/python -m pytest -q -n 2 -m fault
+	@PYTHONPATH=tests $(BIN)/python -m simulation --stories 10000
+	@PYTHONPATH=tests $(BIN)/python -m simulation --stories 300 --first 1000000 --sockets
+	@PYTHONPATH=tests $(BIN)/python -m simulation.year
+
+drift: $(VENV)/.development ## 1,000 times 100,000 rows that move while they are read: none is wrongly deleted
+	@PYTHONPATH=tests $(BIN)/python -m simulation.drift
+
+crash: $(VENV)/.development ## a kill at every step, a lost answer or dead disk at every call: one more run mends it
 	@KILL_POINTS=all $(BIN)/python -m pytest -q -m "long or not long" tests/long/test_crash.py \
-	  tests/runs/test_lost_answers.py tests/runs/test_namespace_lost.py tests/runs/test_orphans.py
+	  tests/runs/test_lost_answers.py tests/runs/test_namespace_lost.py tests/runs/test_orphans.py \
+	  tests/runs/test_state_disk.py tests/runs/test_state_faults.py
 
 stops: $(VENV)/.development ## SIGTERM and SIGINT at 200 random moments: a clean end in time, and one more run goes on
 	@$(BIN)/python -m pytest -q -m long tests/long/test_stops.py
@@ -43,7 +53,7 @@ starts: $(VENV)/.development ## 200 times two to four runs started at once: one 
 	@$(BIN)/python -m pytest -q -m long tests/long/test_starts.py
 
 undo: $(VENV)/.development ## 10,000 rows changed and deleted are put back field by field; so are runs killed at every request
-	@$(BIN)/python -m pytest -q -m long tests/long/test_undo.py
+	@$(BIN)/python -m pytest -q -m "long or not long" tests/long/test_undo.py tests/runs/test_undo*.py tests/core/test_undoing.py
 
 mutants: $(VENV)/.development ## planted bugs, one after another: the tests find each of them
 	@PYTHONPATH=tests $(BIN)/python -m mutants

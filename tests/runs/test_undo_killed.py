@@ -29,5 +29,3 @@ def test_a_run_killed_half_way_is_put_back_by_an_undo_that_was_killed_too(stage:
     result = stage.run(UNDO, run, "--yes")
     assert result.code == 0, result.err
     assert differing(before, held(stage)) == {}
-    stage.synced()
-    stage.settled()

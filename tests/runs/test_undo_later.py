@@ -86,6 +86,7 @@ def _own(row: Row, stage: Stage) -> Row:
     return {**fields, "LearnUpon_Portal_Membership__c": parent}
 
 
+@pytest.mark.long
 def test_later_runs_are_put_back_first(stage: Stage) -> None:
     """What a later run changed again is left; put back the later run, then the earlier one, and all is as it was."""
     before, run, keys = small(stage)
@@ -99,41 +100,33 @@ def test_later_runs_are_put_back_first(stage: Stage) -> None:
     assert differing(before, held(stage)) == {}
 
 
-def test_rows_that_were_refused_are_not_touched(stage: Stage) -> None:
-    """A row that Salesforce refused when the run wrote it is as before already: it is not sent, and not spoken of."""
+def test_refused_rows(stage: Stage) -> None:
+    """A row that was refused to the run is not touched; one refused to the undo is listed, and sent next time."""
     ids = changes_of_every_kind(stage)
     before = held(stage)
-    changed = f"12345:enrollment:{ids['changed']}"
-    stage.org.refuse = [
-        Refusal(CONTACT_ROWS, {"LU_Key__c": f"12345:enrollment:{ids[name]}"}, "FIELD_CUSTOM_VALIDATION: no", 99)
-        for name in ("changed", "fresh")
-    ]
+    keys = {name: f"12345:enrollment:{number}" for name, number in ids.items()}
+    stage.org.refuse = [_refusal(keys["changed"]), _refusal(keys["fresh"])]
     run = stage.run()
     assert (run.code, run.counts(CONTACT_ROWS)["refused"]) == (1, 2)
-    stage.org.refuse = []
-    result = undone(stage, run)
-    assert changed not in result.sent(CONTACT_ROWS)
-    assert changed not in {line["key"] for line in result.table("left.csv")}
-    assert f"12345:enrollment:{ids['fresh']}" not in {line["key"] for line in result.table("left.csv")}
-    assert differing(before, held(stage)) == {}
-
-
-def test_rows_that_cannot_be_put_back_are_listed(stage: Stage) -> None:
-    """A row that Salesforce refuses now is listed, the others are put back, and the undo ends with 1."""
-    before, run, keys = small(stage)
-    stage.org.refuse = [
-        Refusal(CONTACT_ROWS, {"LU_Key__c": keys["dropped"]}, "FIELD_CUSTOM_VALIDATION_EXCEPTION: no", 99)
-    ]
+    stage.org.refuse = [_refusal(keys["dropped"])]
     result = stage.run(UNDO, run_id(run), "--yes")
     assert result.code == 1
     assert [line["key"] for line in result.table("refused.csv")] == [keys["dropped"]]
+    assert keys["changed"] not in result.sent(CONTACT_ROWS)
+    assert not {keys["changed"], keys["fresh"]} & {line["key"] for line in result.table("left.csv")}
     assert differing(before, held(stage)) == {CONTACT_ROWS: {keys["dropped"]: "missing"}}
     stage.org.refuse = []
     undone(stage, run)
     assert differing(before, held(stage)) == {}
 
 
-@pytest.mark.parametrize("command", [APPLY, "backfill", "totals", "portal"])
+def _refusal(key: str) -> Refusal:
+    return Refusal(CONTACT_ROWS, {"LU_Key__c": key}, "FIELD_CUSTOM_VALIDATION_EXCEPTION: no", 99)
+
+
+@pytest.mark.parametrize(
+    "command", [APPLY, *(pytest.param(name, marks=pytest.mark.long) for name in ("backfill", "totals", "portal"))]
+)
 def test_whatever_wrote_is_put_back(stage: Stage, command: str) -> None:
     """Applied plans, backfills, totals and runs of one portal keep a copy too."""
     changes_of_every_kind(stage)
@@ -151,6 +144,7 @@ def test_whatever_wrote_is_put_back(stage: Stage, command: str) -> None:
     assert {one["portal_id"] for one in result.report["portals"]} == {one["portal_id"] for one in run.report["portals"]}
 
 
+@pytest.mark.long
 def test_rows_of_learnupon_s_package_are_put_back(tmp_path: Path) -> None:
     """Where rows have no key of ours, changed ones are found by record id and deleted ones are inserted anew."""
     with Stage(tmp_path, namespace=SPACE) as stage:
@@ -167,7 +161,7 @@ def test_rows_of_learnupon_s_package_are_put_back(tmp_path: Path) -> None:
 
 
 def test_an_insert_of_unknown_outcome_is_looked_for_first(tmp_path: Path) -> None:
-    """Where nothing is unique, an undo that does not learn what became of its inserts ends with 75 and doubles none."""
+    """In LearnUpon's package an undo that does not learn what became of its inserts ends with 75, and doubles none."""
     with Stage(tmp_path, namespace=SPACE) as stage:
         changes_of_every_kind(stage)
         before = package_held(stage)
