@@ -12,6 +12,7 @@ from typing import Any
 from etl.errors import Unavailable
 from etl.salesforce.org import Org
 from etl.session import Patience
+from etl.veil import veiled
 
 MOST = 200
 Row = Mapping[str, Any]
@@ -68,4 +69,4 @@ def _result(one: dict[str, Any]) -> Result:
         return Result(str(one.get("id") or ""), "", "")
     errors = one.get("errors")
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    return Result("", str(first.get("statusCode") or "REFUSED"), str(first.get("message") or "")[:200])
+    return Result("", str(first.get("statusCode") or "REFUSED"), veiled(str(first.get("message") or ""))[:200])

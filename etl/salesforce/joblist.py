@@ -16,6 +16,7 @@ from typing import Any
 from etl.errors import Unavailable
 from etl.salesforce.answers import decode, sent_at
 from etl.salesforce.org import Org, standard_id
+from etl.veil import veiled
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Job:
             created_at=_moment(answer.get("createdDate")),
             processed=_number(answer.get("numberRecordsProcessed")),
             failed=_number(answer.get("numberRecordsFailed")),
-            error=str(answer.get("errorMessage") or "")[:200],
+            error=veiled(str(answer.get("errorMessage") or ""))[:200],
         )
 
 

@@ -21,6 +21,7 @@ from etl.salesforce.answers import Rejected, text
 from etl.salesforce.org import Org
 from etl.salesforce.typed import Column, Malformed, from_csv, from_records
 from etl.session import Patience
+from etl.veil import veiled
 
 _log = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ def _await(org: Org, job: str) -> int:
         if state == "JobComplete":
             return _count(answer.get("numberRecordsProcessed"), f"query job {job}: numberRecordsProcessed")
         if state in {"Failed", "Aborted"}:
-            said = str(answer.get("errorMessage") or "")
+            said = veiled(str(answer.get("errorMessage") or ""))
             if any(word in said for word in _WRONG_NAMES):
                 raise SchemaMismatch(
                     f"query job {job} failed: {said[:200]}; `learnupon-sync check` says what is lacking"

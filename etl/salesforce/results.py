@@ -22,6 +22,7 @@ from etl.salesforce.joblist import Job
 from etl.salesforce.org import Org
 from etl.salesforce.typed import Column, Malformed, from_csv
 from etl.session import chunks, read_body
+from etl.veil import veiled
 
 _log = logging.getLogger(__name__)
 
@@ -125,7 +126,14 @@ def _split(errors: pa.Array) -> tuple[pa.Array, pa.Array]:
     parts = pc.extract_regex(errors, r"(?s)^(?P<code>[A-Z][A-Z0-9_]*):(?P<message>.*)$")
     unnamed = pc.is_null(parts)
     codes = pc.if_else(unnamed, "UNKNOWN", pc.struct_field(parts, "code"))
-    return codes, pc.if_else(unnamed, errors, pc.struct_field(parts, "message"))
+    return codes, _veiled(pc.if_else(unnamed, errors, pc.struct_field(parts, "message")))
+
+
+def _veiled(messages: pa.Array) -> pa.Array:
+    """Return messages without tokens: a trigger's words may quote the call it made."""
+    coded = messages.dictionary_encode()
+    different = pa.array([veiled(one) for one in coded.dictionary.to_pylist()], pa.string())
+    return different.take(coded.indices)
 
 
 def _adds_up(job: Job, outcome: Outcome) -> bool:

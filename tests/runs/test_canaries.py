@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from runs import canaries
 from runs.small_world import furnish, quick, stopped
-from runs.stage import Stage
+from runs.stage import CONTACT_ROWS, Stage
 
 from etl.clock import Clock
 from etl.emulator.faults import Fault
 from etl.emulator.messages import Request
+from etl.emulator.salesforce.org import Refusal
 
 _LEARNUPON, _SALESFORCE, _TOKEN = "/users", "/describe", "/oauth2/token"
 _PADDING = ("", "x" * 70, "y" * 52)
@@ -97,6 +98,30 @@ def test_a_token_answer_that_says_too_much_is_not_repeated(stage: Stage) -> None
     renamed = Fault(match=_TOKEN, when="mid", times=None, replace=('"access_token"', '"accessToken"'))
     stage.emu.salesforce_faults.add(renamed)
     stopped(stage.run("-v", "run", clock=quick()), 69, "access_token", "/oauth2/token")
+
+
+def test_words_about_rows_and_jobs_are_looked_through(stage: Stage) -> None:
+    """A refusal of a row, of the run log or of a job that quotes a call, its token included, is told without it."""
+    furnish(stage)
+    quote = f"callout failed: Authorization: Bearer {canaries.MARK}-1, {stage.org.org_id}!{canaries.MARK}"
+    kinds: tuple[tuple[str, dict[str, str], int], ...] = (
+        (CONTACT_ROWS, {}, 1),
+        ("LearnUpon_Sync_Run__c", {"Command__c": "run"}, 77),
+    )
+    for name, fields, code in kinds:
+        stage.org.refuse = [Refusal(name, fields, f"CUSTOM_ERROR:{quote}")]
+        result = stage.run("-v", "run", clock=quick())
+        assert result.code == code, result.err
+        said = result.err + str(result.table("refused.csv"))
+        assert "callout failed: Authorization: Bearer ***" in said
+    stage.org.refuse = []
+    failed = ('"state":"JobComplete"', f'"state":"Failed","errorMessage":"{quote}"')
+    for where in ("GET .*/jobs/query/[^/]+$", "GET .*/jobs/ingest/[^/]+$"):
+        stage.emu.salesforce_faults.clear()
+        stage.emu.salesforce_faults.add(Fault(match=where, when="mid", times=None, replace=failed))
+        told = stage.run("-v", "run", clock=quick()).err
+        assert "Failed" in told
+        assert "ingest" in where or "callout failed: Authorization: Bearer ***" in told
 
 
 def test_secrets_that_are_referred_to_stay_where_they_are(stage: Stage) -> None:
