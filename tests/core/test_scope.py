@@ -101,3 +101,11 @@ def test_another_form_is_nothing(tmp_path: Path, text: str) -> None:
     """A file of another form holds nothing, whatever it says."""
     (tmp_path / FILE).write_text(text.replace("ORG", ORG), encoding="utf-8")
     assert scopes.read_scopes(tmp_path, ORG, "12") == {}
+
+
+def test_a_file_of_another_version_is_nothing(tmp_path: Path) -> None:
+    """What another version wrote may mean something else, however much it looks like ours."""
+    scopes.write_scopes(tmp_path, ORG, {"1": Kept("run 1", NOW, "f" * 40, "d" * 35)})
+    whole = (tmp_path / FILE).read_text(encoding="utf-8")
+    (tmp_path / FILE).write_text(whole.replace('"format": 1', '"format": 2'), encoding="utf-8")
+    assert scopes.read_scopes(tmp_path, ORG, "1") == {}
