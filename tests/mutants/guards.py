@@ -102,7 +102,7 @@ MUTANTS = (
         file=_GUARDS,
         source="deletes + sum(past.values()), rows,",
         planted="deletes, rows,",
-        tests=(f"{_WEEK}::test_an_allowance_is_not_spent_again_the_next_night",),
+        tests=(f"{_READ}::test_deletes_count_together_with_those_of_the_week",),
     ),
     Mutant(
         id="week-percent-of-what-is-left",
@@ -110,7 +110,7 @@ MUTANTS = (
         file=_GUARDS,
         source="(name, before + load.deletes, before + load.existing)",
         planted="(name, load.deletes, load.existing)",
-        tests=(f"{_WEEK}::test_the_share_of_a_week_is_twice_that_of_a_night",),
+        tests=(f"{_READ}::test_deletes_count_together_with_those_of_the_week",),
     ),
     Mutant(
         id="week-allowance-without-bound",
@@ -120,7 +120,7 @@ MUTANTS = (
     parts""",
         planted="""    lifted = allowed.deletes is not None
     parts""",
-        tests=(_WEEK,),
+        tests=(f"{_READ}::test_deletes_count_together_with_those_of_the_week",),
     ),
     Mutant(
         id="week-of-everybody",
@@ -145,6 +145,30 @@ MUTANTS = (
         source="max(0, rows - allowed[entity.name])",
         planted="rows",
         tests=(f"{_WEEK}::test_what_a_person_allowed_does_not_count_again",),
+    ),
+    Mutant(
+        id="scope-change-unseen",
+        bug="Settings that make other rows wanted are applied as a wave of deletes.",
+        file=_GUARDS,
+        source="""    return [_reading(SCOPE, deletes, 0, changed, lifted=lifted)] if changed else []""",
+        planted="""    return []""",
+        tests=(f"{_READ}::test_a_changed_scope_lets_no_delete_pass_unseen",),
+    ),
+    Mutant(
+        id="scope-forgotten-unasked",
+        bug="A changed scope is the known one from then on, though nobody allowed it.",
+        file="etl/stages/scopes.py",
+        source="    if change.names and waiting and job.allowed.deletes is None:\n        return []\n",
+        planted="",
+        tests=("runs/test_scope_changed.py::test_a_change_is_not_settled_while_rows_wait_to_be_asked_about",),
+    ),
+    Mutant(
+        id="plan-is-a-baseline",
+        bug="A backfill leaves its scope behind as the one to compare with.",
+        file="etl/stages/scopes.py",
+        source="    if job.backfill:\n        return Change()\n",
+        planted="",
+        tests=("runs/test_scope_changed.py::test_plans_and_backfills_leave_nothing_behind",),
     ),
     Mutant(
         id="copy-after-the-write",

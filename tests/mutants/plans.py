@@ -57,7 +57,7 @@ MUTANTS = (
         file=_SAVED,
         source='event["event"] == CLAIMED and event.get("plan") == self.sha256',
         planted='event["event"] == CLAIMED and event.get("plan") == str(self.folder)',
-        tests=(f"{_REFUSED}::test_a_copy_is_refused_even_without_history", f"{_REFUSED}::test_a_plan_is_applied_once"),
+        tests=(f"{_REFUSED}::test_a_plan_is_applied_once",),
     ),
     Mutant(
         id="changed-rows-overwritten",
@@ -81,7 +81,7 @@ MUTANTS = (
         file=_UNDOING,
         source="            was_sent = sent >> bit & 1 == 1\n",
         planted="            was_sent = sent == sent\n",
-        tests=(_UNDO,),
+        tests=(f"{_UNDO}::test_a_field_that_holds_what_was_written_gets_its_old_value",),
     ),
     Mutant(
         id="undo-makes-second-rows",
@@ -89,7 +89,7 @@ MUTANTS = (
         file=_UNDOING,
         source="        anew = self._deleted[~is_in(self._deleted[key], now[key])]\n",
         planted="        anew = self._deleted\n",
-        tests=(_UNDO,),
+        tests=(f"{_UNDO}::test_a_deleted_row_is_made_anew_with_every_field",),
     ),
     Mutant(
         id="undo-of-a-torn-copy",

@@ -283,6 +283,6 @@ MUTANTS = (
         file="etl/pipeline.py",
         source="    record.stop_if_unknown()\n",
         planted="",
-        tests=("runs/test_refusals.py",),
+        tests=("runs/test_faults_destination_jobs.py::test_an_upload_that_was_stored_short_is_noticed",),
     ),
 )
