@@ -145,6 +145,7 @@ def test_a_page_served_again_is_refused(tmp_path: Path) -> None:
         return Reply(200, first[0], {"Content-Type": "application/json", "LU-Has-Next-Page": "true"})
 
     portal.alter("course_id=10", again)
+    portal.alter("course_id=10", Reply(400), nth=20)  # an end for a reader that would go on
     assert "the same rows came on an earlier page" in refused(portal, tmp_path)
 
 
@@ -153,6 +154,7 @@ def test_an_empty_page_with_a_next_one_is_refused(tmp_path: Path) -> None:
     portal = small_portal()
     portal.alter("course_id=20", altered(lambda _: {"enrollments": []}))
     portal.alter("course_id=20", headed(LU_Has_Next_Page="true"))
+    portal.alter("course_id=20", Reply(400), nth=20)  # an end for a reader that would go on
     assert "an empty page says that there is a next one" in refused(portal, tmp_path)
 
 

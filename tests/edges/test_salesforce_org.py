@@ -76,7 +76,7 @@ def test_refused_twice_in_a_row() -> None:
     body = '[{"errorCode":"INVALID_SESSION_ID","message":"Session expired or invalid"}]'
     with world() as served:
         org = served.connect()
-        served.faults.add(Fault("GET .*limits", times=None, status=401, body=body))
+        served.faults.add(Fault("GET .*limits", times=9, status=401, body=body))
         with pytest.raises(AccessRefused, match="INVALID_SESSION_ID"):
             limits(org)
         assert len(served.requests("limits")) == 2

@@ -24,9 +24,9 @@ from mutants.copies import Copy, Tested
 from mutants.mutant import LONGEST, Mutant, problems
 
 ROOT = Path(__file__).parents[2]
-SOUND_S = 900.0
+SOUND_S = 1800.0
 """How long the tests may take without a bug."""
-MOST_S = 300.0
+MOST_S = 600.0
 """How long they may take with one, unless it is known to keep them from ending."""
 
 

@@ -25,7 +25,6 @@ MUTANTS = (
         source="                if renewed or not error.expired or",
         planted="                if not error.expired or",
         tests=(f"{_ORG_TESTS}::test_refused_twice_in_a_row",),
-        endless_s=25,
     ),
     Mutant(
         id="org-pin-late",
@@ -98,7 +97,6 @@ MUTANTS = (
         source="        timeout = (self.patience.connect_s, self.patience.read_s)",
         planted="        timeout = None",
         tests=("edges/test_session_bodies.py::test_silence_is_bounded",),
-        endless_s=25,
     ),
     Mutant(
         id="lost-post-repeated",
@@ -123,7 +121,6 @@ MUTANTS = (
         source="        return state.attempt_number >= self.patience.attempts or spent",
         planted="        return False",
         tests=(f"{_CALLS}::test_five_attempts_then_unavailable",),
-        endless_s=25,
     ),
     Mutant(
         id="retry-after-ignored",
@@ -179,7 +176,7 @@ MUTANTS = (
         file="etl/learnupon/pages.py",
         source="({type(error).__name__}: {_told(error)})",
         planted="({type(error).__name__}: {excerpt(body)})",
-        tests=("edges/test_learnupon_untrusted.py",),
+        tests=("edges/test_learnupon_untrusted.py::test_an_answer_that_is_not_the_listing",),
     ),
     Mutant(
         id="traceback-with-values",

@@ -77,7 +77,6 @@ MUTANTS = (
         source="    if mark in seen:",
         planted="    if not mark:",
         tests=(f"{_UNTRUSTED}::test_a_page_served_again_is_refused",),
-        endless_s=25,
     ),
     Mutant(
         id="empty-page-goes-on",
@@ -86,7 +85,6 @@ MUTANTS = (
         source="    if not batch.num_rows:\n        if more:",
         planted="    if not batch.num_rows:\n        if not more and seen is None:",
         tests=(f"{_UNTRUSTED}::test_an_empty_page_with_a_next_one_is_refused",),
-        endless_s=25,
     ),
     Mutant(
         id="refused-course-skipped",
@@ -100,7 +98,7 @@ MUTANTS = (
         if answer is None:
             return
 """,
-        tests=(f"{_UNTRUSTED}::test_a_refused_key_names_portal_and_path", "runs/test_untrusted.py"),
+        tests=("runs/test_faults_source_listings.py::test_one_course_that_may_not_be_read",),
     ),
     Mutant(
         id="missing-list-key-is-empty",

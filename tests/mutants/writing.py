@@ -235,7 +235,6 @@ MUTANTS = (
         source="        if locator in seen:",
         planted="        if locator is None:",
         tests=(f"{_QUERIED}::test_locators_that_go_round",),
-        endless_s=25,
     ),
     Mutant(
         id="people-total-ignored",
