@@ -12,6 +12,7 @@ from etl.salesforce.describe import Problem, check_described, describe
 from etl.salesforce.org import Org, limits
 from etl.schema import ENTITIES, RUN, RUN_LOG
 from etl.stages.job import Job
+from etl.stages.scopes import compare
 
 _QUOTAS = ("DailyApiRequests", "DailyBulkV2QueryJobs", "DailyBulkApiBatches", "DataStorageMB")
 _SCARCE = 0.1
@@ -48,6 +49,7 @@ def _salesforce(job: Job) -> Iterator[Finding]:
         yield from _guarded("Salesforce objects", lambda: _objects(org))
         yield from _guarded("Salesforce quotas", lambda: _quotas(org))
         yield from _guarded("Salesforce run log", lambda: _run_log(org))
+        yield from _guarded("settings", lambda: _scope(job, org))
     finally:
         org.close()
 
@@ -108,6 +110,12 @@ def _run_log(org: Org) -> Iterator[Finding]:
     yield from _problems(problems)
     if not problems:
         yield Finding("Salesforce run log", f"{RUN_LOG} is there and may be written")
+
+
+def _scope(job: Job, org: Org) -> Iterator[Finding]:
+    change = compare(job, org)
+    if change.warning:
+        yield Finding("settings", change.warning, note=True)
 
 
 def _portal(job: Job, portal: PortalSettings) -> Iterator[Finding]:

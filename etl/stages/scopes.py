@@ -29,17 +29,25 @@ class Change:
     on_disk: Mapping[str, Kept] = field(default_factory=dict)
     names: str = ""
     """What changed; empty when nothing did, or when no earlier scope is known."""
+    warning: str = ""
 
 
 def look(job: Job, org: Org, record: Record, planned: Mapping[str, Parts] | None = None) -> Change:
-    """Compare the scope of a run (or of the plan it applies) with the last one's, and warn of what changed.
+    """Compare the scope of a run (or of the plan it applies) with the last one's, and warn of what changed."""
+    change = compare(job, org, planned, run_log=record.may_have_run_log)
+    record.note([change.warning] if change.warning else [])
+    return change
+
+
+def compare(job: Job, org: Org, planned: Mapping[str, Parts] | None = None, *, run_log: bool = True) -> Change:
+    """Compare a scope with the last one's; `run_log` is False for an org that is known to lack the run object.
 
     A backfill has a scope of its own, deletes nothing and leaves nothing behind.
     """
     if job.backfill:
         return Change()
     now = scope.of_run(job.settings, job.portal_ids, with_profiles=job.with_profiles) if planned is None else planned
-    in_org = read_scopes(org, now) if now and record.may_have_run_log else None
+    in_org = read_scopes(org, now) if now and run_log else None
     on_disk = disk.read_scopes(job.settings.state_dir, org.org_id, now)
     changed: dict[str, tuple[Kept, list[str]]] = {}
     for key, parts in now.items():
@@ -50,14 +58,14 @@ def look(job: Job, org: Org, record: Record, planned: Mapping[str, Parts] | None
             if names:
                 changed[key] = (last, names)
     what = ", ".join(dict.fromkeys(name for _, found in changed.values() for name in found))
-    if what:
-        newest = max((last for last, _ in changed.values()), key=lambda one: one.kept_at)
-        line = (
-            f"settings that decide which rows are wanted have changed since run {newest.run_id}: {what}; a plan that "
-            "deletes rows is stopped until --allow-deletes N says that this is meant"
-        )
-        record.note([line])
-    return Change(now, in_org, on_disk, what)
+    if not what:
+        return Change(now, in_org, on_disk)
+    newest = max((last for last, _ in changed.values()), key=lambda one: one.kept_at)
+    warning = (
+        f"settings that decide which rows are wanted have changed since run {newest.run_id}: {what}; a plan that "
+        "deletes rows is stopped until --allow-deletes N says that this is meant"
+    )
+    return Change(now, in_org, on_disk, what, warning)
 
 
 def keep(job: Job, org: Org, change: Change, record: Record) -> list[str]:

@@ -92,7 +92,13 @@ def test_a_fresh_pod_notices_too(stage: Stage) -> None:
 def test_without_deletes_a_change_is_a_warning_once(stage: Stage) -> None:
     """A run that deletes nothing goes on, says what changed, and its scope is the one to compare with from then on."""
     rows = _world(stage)
+    assert "settings" not in stage.run("check").out
     stage.configure(rules={"status_labels": {"completed": "Fertig"}, "finished_statuses": ["failed", "completed"]})
+    checked = stage.run("check")
+    assert (checked.code, "settings: settings that decide which rows are wanted have changed" in checked.out) == (
+        0,
+        True,
+    )
     result = stage.run(clock=quick())
     assert (result.code, _scope_line(result)) == (0, (0, False, False)), result.err
     assert "rules.finished_statuses, rules.status_labels" in result.warnings
