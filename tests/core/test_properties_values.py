@@ -203,3 +203,21 @@ def test_an_override_lifts_up_to_its_number_and_its_own_guards_only(
         assert after.tripped == (before.tripped and not lifted)
         assert after.overridden == (before.tripped and lifted)
         assert (after.value, after.limit) == (before.value, before.limit)
+
+
+@examples(150)
+@given(LOADS, LOADS, st.integers(0, 80), st.integers(1, 20))
+def test_the_past_only_ever_holds_back(loads: dict[str, Load], past: dict[str, Load], limit: int, more: int) -> None:
+    """More deletes in the past never un-trip a guard; none at all let pass what the run's own limits do."""
+    limits = GuardSettings(max_deletes=limit)
+    before = {name: load.deletes for name, load in past.items()}
+    after = {name: before.get(name, 0) + more for name in {*before, *loads}}
+    for less, worse in zip(
+        guards.over_time(loads, before, limits, Allowed()),
+        guards.over_time(loads, after, limits, Allowed()),
+        strict=True,
+    ):
+        assert worse.value >= less.value or worse.name == "max_delete_percent_7_days"
+        assert worse.tripped or not less.tripped
+    now = any(one.tripped for one in guards.writes(loads, limits, Allowed()) if "delete" in one.name)
+    assert now or not any(one.tripped for one in guards.over_time(loads, {}, limits, Allowed()))
