@@ -42,6 +42,10 @@ class Patience:
     """All waits that `Retry-After` asked for together; more is refused."""
 
 
+LEAVING = Patience(attempts=1, waiting_s=0.0, connect_s=2.0, read_s=4.0, answer_s=4.0)
+"""For a last word to a server before the program ends: whoever was told to stop has half a minute in all."""
+
+
 class AnswerLost(Exception):
     """A request that must not be repeated was sent, and what became of it is unknown: look before acting."""
 

@@ -17,10 +17,10 @@ from pydantic import SecretStr
 
 from etl.clock import Clock
 from etl.config import NotifySettings
-from etl.errors import SyncError
+from etl.errors import Interrupted, SyncError
 from etl.report.model import Report
 from etl.report.wording import headline
-from etl.session import Patience, Transport, call, http_session, over_sockets
+from etl.session import LEAVING, Patience, Transport, call, http_session, over_sockets
 
 _log = logging.getLogger(__name__)
 _PATIENCE = Patience(attempts=3, waiting_s=10.0, connect_s=5.0, read_s=10.0, longest_retry_after_s=10.0)
@@ -38,6 +38,7 @@ class Notifier:
         self._clock = clock
         self._random = random
         self._transport = transport
+        self._patience = _PATIENCE
 
     def began(self) -> None:
         """Tell the dead man's switch that a run has begun (`/start`, as healthchecks.io documents it)."""
@@ -49,6 +50,7 @@ class Notifier:
         """Tell everybody how the run ended; the switch gets the exit code (`/0` is well)."""
         ping, slack, metrics = self._settings.ping_url, self._settings.slack_webhook, self._settings.metrics_file
         words = sentence(report)
+        self._patience = LEAVING if report.outcome == Interrupted.outcome else _PATIENCE
         if ping:
             self._try("ping_url", lambda: self._send("POST", _below(ping, str(report.exit_code)), data=words.encode()))
         if slack:
@@ -65,7 +67,7 @@ class Notifier:
     def _send(self, method: str, url: str, **request: Any) -> None:
         with http_session(pool=1, transport=self._transport) as session:
             answer = call(
-                session, method, url, clock=self._clock, random=self._random, patience=_PATIENCE, repeatable=True,
+                session, method, url, clock=self._clock, random=self._random, patience=self._patience, repeatable=True,
                 max_bytes=1 << 20, **request,
             )  # fmt: skip
         if answer.status_code >= 300:

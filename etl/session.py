@@ -20,6 +20,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 
 from etl import __version__, veil
 from etl.answers import (
+    LEAVING,
     TRANSIENT,
     AnswerLost,
     Calls,
@@ -38,6 +39,7 @@ from etl.clock import Clock
 from etl.errors import Unavailable
 
 __all__ = [
+    "LEAVING",
     "TRANSIENT",
     "AnswerLost",
     "Calls",

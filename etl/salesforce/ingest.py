@@ -20,7 +20,7 @@ from etl.salesforce.csvtext import Part
 from etl.salesforce.joblist import ENDED, Job, abort, abort_lost, look
 from etl.salesforce.org import Org
 from etl.salesforce.query import waits
-from etl.session import AnswerLost, Patience
+from etl.session import LEAVING, AnswerLost, Patience
 
 _log = logging.getLogger(__name__)
 
@@ -118,12 +118,12 @@ class Ingest:
             self._abort(job)
             return False
         except BaseException:
-            self._abort(job)
+            self._abort(job, LEAVING)
             raise
         return True
 
-    def _abort(self, job: str) -> None:
-        if abort(self.org, job):
+    def _abort(self, job: str, patience: Patience | None = None) -> None:
+        if abort(self.org, job, patience):
             self.journal.record("job_aborted", job=job)
 
     def _close(self, job: str, upload: Upload) -> None:

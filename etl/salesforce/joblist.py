@@ -16,6 +16,7 @@ from typing import Any
 from etl.errors import Unavailable
 from etl.salesforce.answers import decode, sent_at
 from etl.salesforce.org import Org, standard_id
+from etl.session import Patience
 from etl.veil import veiled
 
 _log = logging.getLogger(__name__)
@@ -75,10 +76,11 @@ def look(org: Org, job: str) -> Job:
     return Job.of(org.json("GET", org.path(f"jobs/ingest/{job}")))
 
 
-def abort(org: Org, job: str) -> bool:
+def abort(org: Org, job: str, patience: Patience | None = None) -> bool:
     """Abort a job and say whether that was confirmed; an Open job that stays behind never runs."""
+    state = {"state": "Aborted"}
     try:
-        org.send("PATCH", org.path(f"jobs/ingest/{job}"), json={"state": "Aborted"}, repeatable=True)
+        org.send("PATCH", org.path(f"jobs/ingest/{job}"), json=state, repeatable=True, patience=patience)
     except Unavailable as error:
         _log.warning("job %s could not be aborted: %s", job, error)
         return False

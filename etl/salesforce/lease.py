@@ -32,7 +32,7 @@ MARGIN = timedelta(minutes=10)
 """How long after its last sign of life a lease is its holder's."""
 _TRIES = 5
 _QUICK = Patience(attempts=3, waiting_s=15.0, connect_s=5.0, read_s=15.0)
-_BRIEF = Patience(attempts=2, waiting_s=4.0, connect_s=4.0, read_s=6.0)
+BRIEF = Patience(attempts=2, waiting_s=4.0, connect_s=4.0, read_s=6.0)
 """For giving back: a pod that is told to stop has half a minute."""
 _GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND"})
 _NOT_NOW = frozenset({"DUPLICATE_VALUE", "UNABLE_TO_LOCK_ROW", "STORAGE_LIMIT_EXCEEDED"})
@@ -195,10 +195,10 @@ class Lease:
         others = [one.made for one in holdings(self.org) if one.id not in self.ids and not one.expired(now)]
         return min(others, default=None)
 
-    def give_back(self) -> None:
+    def give_back(self, patience: Patience = BRIEF) -> None:
         """Delete the records; those that somebody has deleted already are no matter."""
         for start in range(0, len(self.ids), fewrows.MOST):
-            fewrows.delete(self.org, self.ids[start : start + fewrows.MOST], _BRIEF)
+            fewrows.delete(self.org, self.ids[start : start + fewrows.MOST], patience)
         self.ids = []
 
 

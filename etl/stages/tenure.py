@@ -12,15 +12,15 @@ from contextlib import suppress
 from typing import Any
 
 from etl.clock import Clock, Stopped
-from etl.errors import SyncError, TryLater
+from etl.errors import Interrupted, SyncError, TryLater
 from etl.report.model import Report
 from etl.salesforce import fewrows
 from etl.salesforce.describe import Described, check_described, describe
 from etl.salesforce.ingest import Recorder
-from etl.salesforce.lease import MARGIN, Holding, Lease, LeaseLost, NoRoom
+from etl.salesforce.lease import BRIEF, MARGIN, Holding, Lease, LeaseLost, NoRoom
 from etl.salesforce.org import Org
 from etl.schema import KEY, RUN, RUN_LOG
-from etl.session import Patience
+from etl.session import LEAVING, Patience
 from etl.stages import target
 from etl.stages.account import Record
 from etl.stages.job import Job
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 BEAT_S = 120.0
 _DOUBTFUL_S = 2 * BEAT_S
 """Age of the last sign of life from which a step that writes asks first whether the lease is still held."""
-_JOIN_S = 5.0
+_JOIN_S, _HURRIED_JOIN_S = 5.0, 1.0
 _LOG_PATIENCE = Patience(attempts=2, waiting_s=5.0, connect_s=4.0, read_s=6.0)
 _WRITING_STEPS = frozenset({"job_creating", "job_closing"})
 
@@ -110,22 +110,23 @@ class Tenure:
 
         `clock` is one that runs on when the run was stopped.
         """
+        hurried = report.outcome == Interrupted.outcome
         self._ended.set()
         if self._thread.is_alive():
-            self._thread.join(_JOIN_S)
+            self._thread.join(_HURRIED_JOIN_S if hurried else _JOIN_S)
         self._org.clock = clock
         warnings = []
         if self._told != report.outcome and (self.lease.ids or self.lost or self._told):
-            warnings = self._close_log(report)
+            warnings = self._close_log(report, LEAVING if hurried else _LOG_PATIENCE)
             self._told = report.outcome
         try:
             if not self.lost:
-                self.lease.give_back()
+                self.lease.give_back(LEAVING if hurried else BRIEF)
         except SyncError as error:
             warnings.append(f"the lease could not be given back ({error}); it ends by itself in {MARGIN}")
         return warnings
 
-    def _close_log(self, report: Report) -> list[str]:
+    def _close_log(self, report: Report, patience: Patience) -> list[str]:
         total = report.totals
         return self._write_log(
             {
@@ -137,13 +138,14 @@ class Tenure:
                 "Rows_Updated__c": total.updated,
                 "Rows_Deleted__c": total.deleted,
                 "Rows_Refused__c": total.refused,
-            }
+            },
+            patience,
         )
 
-    def _write_log(self, facts: dict[str, Any]) -> list[str]:
+    def _write_log(self, facts: dict[str, Any], patience: Patience = _LOG_PATIENCE) -> list[str]:
         row = {KEY: f"run:{self._job.run_id}", "Run_Id__c": self._job.run_id, "Heartbeat_At__c": self.lease.now()}
         try:
-            (result,) = fewrows.upsert(self._org, RUN_LOG, KEY, [{**row, **facts}], _LOG_PATIENCE)
+            (result,) = fewrows.upsert(self._org, RUN_LOG, KEY, [{**row, **facts}], patience)
         except SyncError as error:
             return [f"the run log in Salesforce could not be written: {error}"]
         if result.code:

@@ -6,15 +6,18 @@ A few moments of a run; `make stops` tries 200 that chance chooses.
 from __future__ import annotations
 
 import signal
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from runs.elsewhere import Elsewhere
 from runs.laboratory import Laboratory
+from runs.org_time import records
 from runs.stage import CONTACT_ROWS, Stage
 
 from etl.clock import Clock
+from etl.emulator.faults import Fault
 
 MOMENTS = {
     "the lease": "send POST /services/data/v67.0/composite/sobjects",
@@ -55,6 +58,27 @@ def test_a_second_signal_ends_a_run_that_tidies_up(laboratory: Laboratory) -> No
     found = laboratory.play("a night of changes", "impatient")
     assert found["code"] == -signal.SIGTERM
     assert found["took_s"] < 4
+
+
+@pytest.mark.fault("R4")
+def test_a_server_that_is_silent_holds_no_run_up(stage: Stage) -> None:
+    """SIGTERM ends a run in time though all that it asks Salesforce for by Bulk jobs hangs, in threads of their own."""
+    asked, over = threading.Event(), threading.Event()
+
+    def silence(_: object) -> None:
+        asked.set()
+        over.wait(60)
+
+    stage.emu.salesforce_faults.add(Fault(match="POST .*/jobs/query", times=None, hook=silence))
+    machine = Elsewhere(stage, stage.folder / "pod")
+    with machine.start() as process:
+        assert asked.wait(60)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 143
+    over.set()
+    (report,) = machine.reports()
+    assert (report["exit_code"], report["outcome"]) == (143, "interrupted")
+    assert records(stage, "lease:") == {}
 
 
 @dataclass
