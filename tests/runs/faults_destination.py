@@ -43,6 +43,7 @@ DESTINATION: dict[str, str] = {
     "D35": "A maintenance page, whatever its status: 69, with what was written when it began half way.",
     "D36": "The sign-in names an instance elsewhere: 77, and that host sees no request.",
     "D37": "A JWT is refused since the clock is wrong: 77 with the difference in seconds.",
+    "D38": "More is deleted than the recycle bin keeps: undo restores from the run's own copy, field by field.",
     "D39": "A night's run is still at work when the next begins: the second ends with 75, having written nothing.",
 }
 NOT_HERE: dict[str, str] = {}
