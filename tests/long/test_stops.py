@@ -91,7 +91,10 @@ def test_signals_at_random(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         for worker in workers:
             worker.join(_TELL_S / AT_ONCE)
         with capsys.disabled():
-            sys.stdout.write(f"{TRIALS - todo.qsize()} of {TRIALS} signals, {time.monotonic() - began:.0f} s\n")
+            sys.stdout.write(
+                f"{TRIALS - todo.qsize()} of {TRIALS} signals, {len(violations)} violations, "
+                f"{time.monotonic() - began:.0f} s\n"
+            )
             sys.stdout.flush()
     for one in laboratories:
         one.stop()
