@@ -27,6 +27,11 @@ class Armed:
     deceived: bool = False
     fired: list[str] = field(default_factory=list)
 
+    @property
+    def hangs(self) -> bool:
+        """Return whether a job hangs that will not go on by itself."""
+        return "job stuck for ever" in self.fired
+
     def arm(self, mishap: Mishap) -> None:
         """Let it happen when its request comes."""
         vendor = self.stage.emu.salesforce_faults if mishap.kind in SALESFORCE else self.stage.emu.learnupon_faults
@@ -108,7 +113,7 @@ class Armed:
         self.stage.emu.learnupon_faults.clear()
         org.refuse, org.fail_jobs_after_rows, org.stuck_jobs = [], None, 0
         org.limits["DailyApiRequests"]["Remaining"] = 1_000_000
-        if at_last or "job stuck for ever" not in self.fired:
+        if at_last or not self.hangs:
             org.unstick()
         return self.stage.wire.settle()
 

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -87,12 +88,24 @@ def share(seeds: list[int], *, sockets: bool) -> Sum:
     return total
 
 
+def die_with_parent() -> None:
+    """See that a process which plays ends when the one that started it has died; call it in the former."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="parent").start()
+
+
 def many(seeds: Iterable[int], *, processes: int, sockets: bool = False) -> Sum:
     """Play the stories of these seeds and return what came of them; progress goes to standard error."""
     ordered = list(seeds)
     shares = [ordered[start : start + _SHARE] for start in range(0, len(ordered), _SHARE)]
     total = Sum()
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), die_with_parent) as pool:
         waiting = {pool.submit(share, one, sockets=sockets): one for one in shares}
         for done in as_completed(waiting):
             try:

@@ -11,7 +11,8 @@ from simulation.story import Story, Try
 _Part = TypeVar("_Part")
 _MOST_PLAYS = 150
 _SMALLER = (
-    {"start": "synced"}, {"start": "empty"}, {"paths": 0}, {"enrollments": 0}, {"enrollments": 1}, {"enrollments": 3},
+    {"start": "synced"}, {"start": "empty"}, {"portals": 1},
+    {"paths": 0}, {"enrollments": 0}, {"enrollments": 1}, {"enrollments": 3},
     {"courses": 1}, {"learners": 1}, {"page_size": 500}, {"order": "id"}, {"job_seconds": 0.0}, {"strict": False},
 )  # fmt: skip
 

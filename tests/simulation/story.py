@@ -53,6 +53,7 @@ def drawn(seed: int, *, most_mishaps: int = 4) -> Story:
     world = World(
         number=seed,
         start=dice.choices(STARTS, [2, 5, 2, 1])[0],
+        portals=dice.choice([1, 1, 2]),
         learners=dice.randint(1, 4),
         courses=dice.randint(1, 3),
         enrollments=dice.randint(0, 9),
@@ -107,7 +108,7 @@ class _Player:
         self.judge = Judge(stage)
         self.touched = False
         self.died = False
-        self.done = False
+        self.done = self.hangs = False
 
     def play(self) -> None:
         build(self.stage, self.story.world)
@@ -139,11 +140,12 @@ class _Player:
         self.played.fired.update(armed.fired)
         self.judge.one_run(
             *(before, result),
-            disturbed=bool(armed.fired),
+            disturbed=bool(armed.fired) or self.hangs,
             touched=armed.touched,
             died=self.died,
             deceived=armed.deceived,
         )
+        self.hangs = self.hangs or armed.hangs
         late = armed.calm(at_last=False)
         self.done = result is not None and result.code == 0 and not armed.deceived and not late
         if one.loses_state:

@@ -24,6 +24,7 @@ class World:
 
     number: int
     start: str = "synced"
+    portals: int = 2
     learners: int = 3
     courses: int = 2
     enrollments: int = 6
@@ -49,6 +50,9 @@ def build(stage: Stage, world: World) -> None:
     stage.org.job_seconds = world.job_seconds
     stage.store.knobs.page_size, stage.store.knobs.order = world.page_size, world.order
     stage.configure(guards={"max_deletes": 0 if world.strict else 500, "min_rows": 1000})
+    for name in list(stage.store.portals)[world.portals :]:
+        del stage.store.portals[name]
+    stage.configure(portals=stage.settings["portals"][: world.portals])
     people = [stage.contact() for _ in range(world.learners)]
     for portal in stage.store.portals.values():
         courses = [stage.course(portal, name=f"Course {n}") for n in range(world.courses)]

@@ -1,0 +1,167 @@
+"""`python -m simulation.year`: one org through 365 nights, things going wrong in each, people at work on both sides.
+
+In the end nothing may have drifted, and what the runs leave on the disk must have stopped growing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from simulation.armed import Armed
+from simulation.carrier import Kill
+from simulation.judge import Before, Judge
+from simulation.many import scratch
+from simulation.mishaps import draw
+from simulation.night import Night
+from simulation.world import BY_ADMINS, BY_LEARNERS, Change, World, build, happen
+
+NIGHTS = 365
+_LIFT = ("run", "--allow-deletes", "100000", "--allow-updates", "100000")
+_KEEP_DAYS = 30
+
+
+@dataclass
+class Year:
+    """What came of the nights."""
+
+    nights: int = 0
+    exits: Counter[str] = field(default_factory=Counter)
+    fired: Counter[str] = field(default_factory=Counter)
+    changes: int = 0
+    effects: int = 0
+    files: list[int] = field(default_factory=list)
+    """Files in the state folder after each night."""
+    bytes: list[int] = field(default_factory=list)
+    last: int = -1
+    """Exit code of the undisturbed run that ends the year."""
+    left_to_do: int = -1
+    """Effects of the run after that."""
+
+    def told(self) -> Iterator[str]:
+        """Give the year in lines."""
+        exits = ", ".join(f"{code}: {number}" for code, number in self.exits.most_common())
+        yield f"{self.nights} nights, {self.changes} changes by people, {sum(self.fired.values())} faults that struck"
+        yield f"exits: {exits}; {self.effects:,} effects on records"
+        for name, sizes in (("files", self.files), ("bytes", self.bytes)):
+            half = len(sizes) // 2
+            yield f"state folder, {name}: at most {max(sizes[:half]):,} in the first half, {max(sizes[half:]):,} after"
+        yield f"in the end: exit {self.last}, and {self.left_to_do} effects of the run after that"
+
+
+class _Nights:
+    """The nights of one year on one stage."""
+
+    def __init__(self, stage: Night, seed: int) -> None:
+        self.stage, self.dice, self.year = stage, Random(f"year {seed}"), Year()
+        self.judge = Judge(stage)
+        stage.configure(report={"keep_days": _KEEP_DAYS})
+        self.died = self.guarded = self.hangs = False
+
+    def day(self) -> None:
+        """Let people work on both sides, and LearnUpon's clock go on."""
+        stage, dice = self.stage, self.dice
+        stage.store.now = stage.clockwork.now()
+        kinds = [dice.choice(list(BY_LEARNERS)) for _ in range(dice.randint(1, 3))]
+        kinds += [dice.choice(BY_ADMINS) for _ in range(dice.randint(0, 2))]
+        for kind in kinds:
+            happen(stage, Change(kind, dice.randrange(1 << 30)))
+        self.year.changes += len(kinds)
+
+    def night(self) -> None:
+        """Run once, with one to three things that go wrong."""
+        stage, dice, year = self.stage, self.dice, self.year
+        armed = Armed(stage)
+        for _ in range(dice.randint(1, 3)):
+            armed.arm(draw(dice))
+        kill = Kill(dice.randint(5, 90), after=dice.random() < 0.5) if dice.random() < 0.05 else None
+        before = Before(stage)
+        result = stage.go(*(_LIFT if self.guarded else ("run",)), kill=kill)
+        self.died = self.died or result is None
+        disturbed = bool(armed.fired) or self.died or self.hangs
+        self.judge.one_run(
+            *(before, result), disturbed=disturbed, touched=armed.touched, died=self.died, deceived=armed.deceived
+        )
+        self.died = result is None
+        self.guarded = result is not None and result.code == 3
+        year.nights += 1
+        year.exits[str(result.code) if result else "killed"] += 1
+        year.effects += len(result.effects) if result else 0
+        year.fired.update(armed.fired)
+        goes_on = dice.random() < 0.5
+        armed.calm(at_last=goes_on)
+        self.hangs = (self.hangs or armed.hangs) and not goes_on
+        self._measure()
+
+    def _measure(self) -> None:
+        sizes = [path.stat().st_size for path in self.stage.state_dir.rglob("*") if path.is_file()]
+        self.year.files.append(len(sizes))
+        self.year.bytes.append(sum(sizes))
+
+    def end(self) -> None:
+        """See that an undisturbed run puts everything right, and that the next one has nothing to do."""
+        stage = self.stage
+        Armed(stage).calm(at_last=True)
+        target = Before(stage).target
+        result = stage.go(*_LIFT)
+        assert result is not None
+        self.year.last = result.code
+        assert result.code == 0, result.err
+        self.judge.same(target, "the last day")
+        again = stage.go("run")
+        assert again is not None
+        self.year.left_to_do = len(again.effects)
+        assert (again.code, again.effects, again.ingest_jobs) == (0, [], []), again.err
+        self.judge.at_the_end(touched=True)
+
+
+def live(seed: int, folder: Path, nights: int = NIGHTS) -> Year:
+    """Live through so many nights and return what came of them; AssertionError for anything that must not be."""
+    with Night(folder, seed) as stage:
+        build(stage, World(number=seed, learners=5, courses=3, enrollments=12, job_seconds=2.0))
+        story = _Nights(stage, seed)
+        for _ in range(nights):
+            story.day()
+            begun = stage.clockwork.monotonic()
+            story.night()
+            stage.clockwork.sleep(max(86_400 - (stage.clockwork.monotonic() - begun), 0))
+        story.end()
+    year = story.year
+    half = len(year.bytes) // 2
+    if nights > 4 * _KEEP_DAYS:
+        assert max(year.files[half:]) < 1.5 * max(year.files[:half]), "the state folder grows: files"
+        assert max(year.bytes[half:]) < 2.0 * max(year.bytes[:half]), "the state folder grows: bytes"
+    return year
+
+
+def main() -> int:
+    """Live a year and tell it; 1 when something was wrong."""
+    parser = argparse.ArgumentParser(prog="python -m simulation.year", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--nights", type=int, default=NIGHTS)
+    asked = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(dir=scratch(), prefix="learnupon-year-"))
+    begun = time.monotonic()
+    try:
+        year = live(asked.seed, folder, asked.nights)
+    except AssertionError as wrong:
+        sys.stdout.write(f"a year by seed {asked.seed}: {wrong}\n")
+        return 1
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.stdout.write(
+        f"a year by seed {asked.seed}, {time.monotonic() - begun:,.0f} s:\n" + "\n".join(year.told()) + "\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
