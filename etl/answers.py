@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -84,7 +85,10 @@ def place(method: str, url: str) -> str:
 
 
 def retry_after_s(response: requests.Response, clock: Clock) -> float | None:
-    """Return the seconds that `Retry-After` asks for (a number or an HTTP date), or None without a readable one."""
+    """Return the seconds that `Retry-After` asks for (a number or an HTTP date), or None without a readable one.
+
+    A date is held against the answer's own Date: this machine's clock may be wrong.
+    """
     value = response.headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:12])
@@ -94,7 +98,11 @@ def retry_after_s(response: requests.Response, clock: Clock) -> float | None:
         return None
     if when.tzinfo is None:
         return None
-    return max(0.0, (when - clock.now()).total_seconds())
+    now = clock.now()
+    with suppress(TypeError, ValueError):
+        sent = email.utils.parsedate_to_datetime(response.headers.get("Date", ""))
+        now = sent if sent.tzinfo else now
+    return max(0.0, (when - now).total_seconds())
 
 
 def transient(response: requests.Response) -> bool:

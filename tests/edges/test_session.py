@@ -100,6 +100,16 @@ def test_an_unreadable_retry_after_is_none(value: str) -> None:
     assert session.retry_after_s(response, StillClock().clock) is None
 
 
+def test_a_date_is_held_against_the_answers_own() -> None:
+    """A Retry-After that is a date means the same wait on a machine whose clock is wrong by years."""
+    response = requests.Response()
+    response.headers["Retry-After"] = "Sun, 22 Nov 2020 01:00:30 GMT"
+    response.headers["Date"] = "Sun, 22 Nov 2020 01:00:00 GMT"
+    assert session.retry_after_s(response, StillClock().clock) == 30.0
+    response.headers["Date"] = "soon"
+    assert session.retry_after_s(response, StillClock().clock) == 0.0
+
+
 @pytest.mark.parametrize("reply", [Reply(drop=True), Reply(500), Reply(body=b"half", length=9)])
 def test_what_must_not_be_repeated_is_not(reply: Reply) -> None:
     """A POST whose answer is lost, cut or a 500 raises AnswerLost after one request: the caller looks it up."""
