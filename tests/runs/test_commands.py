@@ -122,6 +122,7 @@ def test_a_bug_is_70_and_leaves_a_report_without_values(stage: Stage) -> None:
     result = stage.run(clock=Clock(monotonic=broken))
     assert (result.code, result.report["outcome"], result.effects) == (70, "bug", [])
     assert "RuntimeError" in result.err
+    assert f"what was done until then is in {result.folder}" in result.err
     assert "zora." not in (result.err + result.out + json.dumps(result.report)).lower()
 
 

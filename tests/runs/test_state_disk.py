@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from runs.result import Result
 from runs.scenarios import night
 from runs.small_world import furnish, quick
 from runs.stage import CONTACT_ROWS, Stage
+
+from etl.__main__ import main
 
 _ANY = "."
 _READING = r"POST \S*/jobs/query"
@@ -150,3 +154,17 @@ def test_a_file_in_the_place_of_the_folder(stage: Stage) -> None:
     assert (result.code, result.salesforce_calls) == (74, ())
     assert str(stage.state_dir) in result.err
     assert "Nothing was written to Salesforce" in result.err
+
+
+@pytest.mark.fault("R14")
+@pytest.mark.parametrize(("command", "code"), [("run", 0), ("plan", 74)])
+def test_output_that_nobody_can_keep(stage: Stage, command: str, code: int) -> None:
+    """A full disk behind standard output: what was written stays 0 with a warning; of a plan the output is all: 74."""
+    furnish(stage)
+    said = io.StringIO()
+    with suppress(OSError), Path("/dev/full").open("w") as full, redirect_stdout(full), redirect_stderr(said):
+        ended = main(["--config", str(stage.config()), command], {})
+    assert ended == code, said.getvalue()
+    assert "standard output cannot be written" in said.getvalue()
+    assert len(stage.rows(CONTACT_ROWS)) == (4 if command == "run" else 0)
+    assert len(list(stage.state_dir.glob("runs/*/report.json"))) == 1
