@@ -24,6 +24,7 @@ from runs.stage import Stage
 from runs.trials import TRIALS, Calm
 
 Answer = dict[str, Any]
+_PATIENCE_S = 30.0
 
 
 class World:
@@ -54,7 +55,9 @@ class World:
         """Answer nobody until the copies do; no thread is left that a fork could cut off."""
         for server in (self.stage.emu.learnupon, self.stage.emu.salesforce):
             server.pause()
+        patient_until = time.monotonic() + _PATIENCE_S
         while threading.active_count() > 1:
+            assert time.monotonic() < patient_until, threading.enumerate()
             time.sleep(0.005)
 
     def play(self, order: Answer) -> Answer:
