@@ -17,7 +17,7 @@ demo: $(VENV)/.run-time ## both emulators on this machine, a plan, two runs, a n
 	@$(BIN)/python -m etl demo
 
 test: $(VENV)/.development ## every test, on two cores
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.development ## style, types and the walls between the modules
 	$(BIN)/ruff check .
