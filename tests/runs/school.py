@@ -64,8 +64,8 @@ class School:
         return result
 
 
-def some_long(names: Iterable[str], usual: Container[str]) -> list[Any]:
-    """Return names as parameters of a test; all but the usual ones are shown by the `long` tests only."""
+def some_long(names: Iterable[Any], usual: Container[Any]) -> list[Any]:
+    """Return values as parameters of a test; all but the usual ones are shown by the `long` tests only."""
     return [name if name in usual else pytest.param(name, marks=pytest.mark.long) for name in names]
 
 

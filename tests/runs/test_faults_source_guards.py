@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from runs.school import some_long
 from runs.small_world import quick, stopped
 from runs.stage import CONTACT_ROWS, MEMBERSHIP, Stage
 from runs.told import told
@@ -30,7 +31,7 @@ def _guarded(stage: Stage, guard: str, *words: str) -> None:
 
 
 @pytest.mark.fault("S7")
-@pytest.mark.parametrize("by_id", ["alive", "gone"])
+@pytest.mark.parametrize("by_id", some_long(["alive", "gone"], {"gone"}))
 def test_everything_is_suddenly_empty(stage: Stage, by_id: str) -> None:
     """Every listing empty where Salesforce holds rows stops the run, whatever LearnUpon says of single ids: 3."""
     _school(stage, 20)
@@ -88,7 +89,7 @@ def test_four_times_as_many_rows(stage: Stage) -> None:
 
 
 @pytest.mark.fault("S34")
-@pytest.mark.parametrize("share", [10, 11])
+@pytest.mark.parametrize("share", some_long([10, 11], {11}))
 def test_one_field_changes_in_every_row(stage: Stage, share: int) -> None:
     """A source that writes names another way in over half of an object's rows stops the run: 3, with the way on."""
     rows = _school(stage, 20)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from runs.result import Result
+from runs.school import some_long
 from runs.small_world import page_of, quick
 from runs.stage import CONTACT_ROWS, MEMBERSHIP, USER_ROWS, Stage
 
@@ -70,7 +71,7 @@ def test_learners_that_vanish_while_they_are_read(stage: Stage) -> None:
 
 
 @pytest.mark.fault("S2")
-@pytest.mark.parametrize("order", ["updated_at", "updated_at_desc"])
+@pytest.mark.parametrize("order", some_long(["updated_at", "updated_at_desc"], {"updated_at"}))
 def test_rows_that_are_touched_while_they_are_read(stage: Stage, order: str) -> None:
     """In a listing by time of change rows come twice or not at all: one row each, the newest, and none is deleted."""
     course, _, rows = _course(stage, 8)
@@ -121,6 +122,7 @@ def test_one_course_is_suddenly_empty(stage: Stage) -> None:
     assert "asked about 4 missing enrollments, 0 are gone" in result.err
 
 
+@pytest.mark.long
 @pytest.mark.fault("S8")
 def test_an_empty_course_beyond_the_questions(stage: Stage) -> None:
     """Rows beyond max_confirmations are not asked about and not touched: unconfirmed, with a warning."""
@@ -135,7 +137,7 @@ def test_an_empty_course_beyond_the_questions(stage: Stage) -> None:
 
 
 @pytest.mark.fault("S9")
-@pytest.mark.parametrize("status", ["in_progress", "completed"])
+@pytest.mark.parametrize("status", some_long(["in_progress", "completed"], {"in_progress"}))
 def test_a_course_that_is_not_listed(stage: Stage, status: str) -> None:
     """A course missing from /courses, whose rows are thus never listed, loses none: each is asked for by id, 0."""
     course, _, rows = _course(stage, 3, status)
@@ -150,7 +152,7 @@ def test_a_course_that_is_not_listed(stage: Stage, status: str) -> None:
 
 
 @pytest.mark.fault("S24")
-@pytest.mark.parametrize("newer_first", [True, False])
+@pytest.mark.parametrize("newer_first", some_long([True, False], {True}))
 def test_a_row_told_twice(stage: Stage, *, newer_first: bool) -> None:
     """Of two versions of one row the one with the newer updated_at counts, wherever in the listing it stands: 0."""
     course, _, rows = _course(stage, 2)
@@ -166,6 +168,7 @@ def test_a_row_told_twice(stage: Stage, *, newer_first: bool) -> None:
     stage.settled()
 
 
+@pytest.mark.long
 @pytest.mark.fault("S24")
 def test_two_versions_of_one_row_of_the_same_moment(stage: Stage) -> None:
     """Of two versions that are equally new one is taken, always the same: the second run has nothing to do."""
@@ -215,7 +218,9 @@ def test_a_row_of_a_learner_that_nobody_knows(stage: Stage) -> None:
 
 
 @pytest.mark.fault("S28")
-@pytest.mark.parametrize(("status", "stays"), [("in_progress", False), ("passed", True)])
+@pytest.mark.parametrize(
+    ("status", "stays"), [("in_progress", False), pytest.param("passed", True, marks=pytest.mark.long)]
+)
 def test_unenrolled_rows_that_are_still_listed(stage: Stage, status: str, *, stays: bool) -> None:
     """A row listed as unenrolled is a tombstone: unfinished it goes, finished it stays with the flag."""
     stage.store.knobs.list_unfinished_unenrolled = True
