@@ -55,16 +55,20 @@ class Judge:
         touched: bool,
         died: bool,
         deceived: bool = False,
+        lifted: bool = False,
     ) -> None:
         """Judge one run: `disturbed` by faults, `touched` by people meanwhile, `died`: a run was killed before.
 
-        `deceived`: LearnUpon told a lie that nobody could see through.
+        `deceived`: LearnUpon told a lie that nobody could see through. `lifted`: a person lifted the guards.
         """
         stage = self.stage
         after = expected(stage.store, stage.org)
         self._asked.update(f"{call.target.split('?')[0]}" for call in stage.emu.learnupon.calls)
-        for entry in stage.ledger.since(before.seq):
-            if entry.operation == "delete" and entry.source == "bulk" and entry.object in _SIDES:
+        deletes = [one for one in stage.ledger.since(before.seq) if (one.operation, one.source) == ("delete", "bulk")]
+        most = stage.settings["guards"]["max_deletes"]
+        assert lifted or len(deletes) <= most, f"I-GUARD-BOUND: {len(deletes)} deletes, {most} are allowed"
+        for entry in deletes:
+            if entry.object in _SIDES:
                 self._deserved(entry, before.target, after, touched=touched)
         if result is None:
             return

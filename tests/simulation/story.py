@@ -176,10 +176,11 @@ class _Player:
             before = Before(self.stage)
             result = self._run(*arguments)
             assert result is not None
-            self.judge.one_run(before, result, disturbed=False, touched=False, died=self.died)
+            lifted = len(arguments) > 1
+            self.judge.one_run(before, result, disturbed=False, touched=False, died=self.died, lifted=lifted)
             if result.code == 75 and self.died:
                 self.stage.clockwork.sleep(1800)
-            elif result.code == 3 and len(arguments) == 1:
+            elif result.code == 3 and not lifted:
                 arguments = ("run", *_LIFT)
             else:
                 break

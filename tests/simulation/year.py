@@ -88,7 +88,12 @@ class _Nights:
         self.died = self.died or result is None
         disturbed = bool(armed.fired) or self.died or self.hangs
         self.judge.one_run(
-            *(before, result), disturbed=disturbed, touched=armed.touched, died=self.died, deceived=armed.deceived
+            *(before, result),
+            disturbed=disturbed,
+            touched=armed.touched,
+            died=self.died,
+            deceived=armed.deceived,
+            lifted=self.guarded,
         )
         self.died = result is None
         self.guarded = result is not None and result.code == 3
