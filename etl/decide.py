@@ -136,6 +136,8 @@ def keep(existing: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
     along, so one code may come back on another side than it stands on. A row that already stands there wins.
     """
     rows = existing.copy(deep=False)
+    if not len(rows):
+        return rows
     rows["learner"] = owners(existing)
     now = with_people(rows[["learner"]], people)
     moved = now["side"].notna()

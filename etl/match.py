@@ -91,7 +91,7 @@ def _follow(ids: pd.Series, people: pd.DataFrame) -> tuple[pd.Series, pd.Series]
     gone = people["IsDeleted"].fillna(value=False).astype(bool)
     masters = people[gone & people["MasterRecordId"].notna()].set_index("Id")["MasterRecordId"]
     current = ids
-    for _ in range(_MAX_MERGES):
+    for _ in range(_MAX_MERGES if len(masters) else 0):
         onward = current.map(masters).astype(Text)
         if onward.isna().all():
             break

@@ -26,6 +26,8 @@ def done_slots(listing: pd.DataFrame, slots: pd.DataFrame, done_statuses: Sequen
     A course is done by an enrollment with one of `done_statuses` that is not `unenrolled`, on the same course id or
     else on the same source id (another version of the course). `slots` and `listing` carry `place`, the portal.
     """
+    if not len(slots):
+        return pd.DataFrame({name: pd.Series(dtype="int64") for name in PAIRS})
     live = listing[listing["status"].isin(list(done_statuses)).to_numpy(dtype=bool)]
     live = live[~live["unenrolled"].to_numpy(dtype=bool)]
     found = []

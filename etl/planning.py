@@ -158,6 +158,8 @@ def _note_fate(book: Book, fate: decide.Fate, existing: pd.DataFrame) -> None:
 
 def _stands(existing: pd.DataFrame, kept: pd.DataFrame) -> pd.Series:
     """Return which existing rows are on the side on which their kept row belongs."""
+    if not len(kept):
+        return pd.Series(data=False, index=existing.index)
     here = pd.MultiIndex.from_frame(existing[["code", "object_side"]])
     return pd.Series(here.isin(pd.MultiIndex.from_frame(kept[["code", "side"]])), index=existing.index)
 
