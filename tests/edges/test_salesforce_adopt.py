@@ -9,6 +9,7 @@ import pytest
 from salesforce_kit import Notes, Plans, World, loader, portal_row, world
 
 from etl.clock import Clock
+from etl.emulator.faults import Fault
 from etl.errors import Interrupted, OutcomeUnknown
 from etl.salesforce.adopt import adopt
 from etl.salesforce.joblist import look, own_jobs
@@ -74,6 +75,16 @@ def test_running_job_is_waited_for(tmp_path: Path, event: str) -> None:
         assert "JobComplete, 2 rows processed, 0 failed" in line
         assert len(served.effects()) == 2
         assert adopt(served.connect(), [notes]) == []
+
+
+def test_job_that_takes_its_time(tmp_path: Path) -> None:
+    """A job that is found running, and again when it is looked at once more, is waited for all the same."""
+    with world() as served:
+        notes = stuck_run(served, tmp_path)
+        served.faults.add(Fault("GET .*jobs/ingest/[^/?]+$", nth=4, hook=lambda _: served.store.unstick()))
+        (line,) = adopt(served.connect(), [notes])
+        assert "JobComplete, 2 rows processed, 0 failed" in line
+        assert len(served.effects()) == 2
 
 
 def test_job_that_does_not_end(tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ MUTANTS = (
         file="etl/salesforce/adopt.py",
         source="    if seen.state in RUNNING:\n        seen = wait_for(",
         planted="    if seen.state in RUNNING and not job:\n        seen = wait_for(",
-        tests=("edges/test_salesforce_adopt.py::test_running_job_is_waited_for",),
+        tests=("edges/test_salesforce_adopt.py::test_job_that_takes_its_time",),
     ),
     Mutant(
         id="jobs-of-another-user",
