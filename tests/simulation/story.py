@@ -23,8 +23,8 @@ from simulation.world import BY_ADMINS, BY_LEARNERS, STARTS, Change, World, buil
 
 _LIFT = ("--allow-deletes", "100000", "--allow-updates", "100000")
 _MOST_TRIES = 4
-_SEES_TWICE = 10
-"""Of so many stories one is followed by runs that should have nothing to do, even if all ended well."""
+_SEES_TWICE, _WROTE_SEES_TWICE = 10, 2
+"""Of so many stories one is followed by a run that should have nothing to do: of all, and of those mended by a run."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class _Player:
         result = self._undisturbed()
         if not self.touched:
             self.judge.same(first.target, "the first moment")
-        if result.effects or not self.story.seed % _SEES_TWICE:
+        if not self.story.seed % (_WROTE_SEES_TWICE if result.effects else _SEES_TWICE):
             again = self._run("run")
             assert again is not None
             assert again.code == 0, f"I-IDEMP: the run after that ended with {again.code}: {again.err}"
