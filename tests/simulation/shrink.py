@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from simulation.story import Story, Try
 
 _Part = TypeVar("_Part")
 _MOST_PLAYS = 150
-_SMALLER = (
-    {"start": "synced"}, {"start": "empty"}, {"portals": 1},
-    {"paths": 0}, {"enrollments": 0}, {"enrollments": 1}, {"enrollments": 3},
-    {"courses": 1}, {"learners": 1}, {"page_size": 500}, {"order": "id"}, {"job_seconds": 0.0}, {"strict": False},
-)  # fmt: skip
+_SMALLER: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("start", ("empty", "synced", "half", "edited")),
+    ("portals", (1, 2)),
+    ("paths", (0, 1)),
+    ("enrollments", tuple(range(10))),
+    ("courses", (1, 2, 3)),
+    ("learners", (1, 2, 3, 4)),
+    ("page_size", (500, 3, 2, 1)),
+    ("order", ("id", "id_desc", "updated_at")),
+    ("job_seconds", (0.0, 4.0, 90.0)),
+    ("strict", (False, True)),
+)
+"""Properties of a world, each with its values from the simplest on."""
 
 
 def shrunk(story: Story, fails: Callable[[Story], bool]) -> Story:
@@ -41,10 +49,11 @@ def _shorter(story: Story) -> Iterator[Story]:
             yield replace(story, tries=(*story.tries[:place], simpler, *story.tries[place + 1 :]))
     for place in range(len(story.changes)):
         yield replace(story, changes=_without(story.changes, place))
-    for smaller in _SMALLER:
-        world = replace(story.world, **smaller)
-        if world != story.world:
-            yield replace(story, world=world)
+    for name, simpler in _SMALLER:
+        now = getattr(story.world, name)
+        if now in simpler:
+            for value in simpler[: simpler.index(now)]:
+                yield replace(story, world=replace(story.world, **{name: value}))
 
 
 def _simpler(one: Try) -> Iterator[Try]:
