@@ -49,10 +49,10 @@ def _shorter(story: Story) -> Iterator[Story]:
             yield replace(story, tries=(*story.tries[:place], simpler, *story.tries[place + 1 :]))
     for place in range(len(story.changes)):
         yield replace(story, changes=_without(story.changes, place))
-    for name, simpler in _SMALLER:
+    for name, values in _SMALLER:
         now = getattr(story.world, name)
-        if now in simpler:
-            for value in simpler[: simpler.index(now)]:
+        if now in values:
+            for value in values[: values.index(now)]:
                 yield replace(story, world=replace(story.world, **{name: value}))
 
 
