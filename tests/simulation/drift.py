@@ -23,7 +23,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import SecretStr
 from simulation.clockwork import Clockwork
-from simulation.many import die_with_parent, scratch
+from simulation.many import scratch, settle_in
 from simulation.shifting import FIRST, KINDS, USERS, Shifting, Written, row
 
 from etl import decide, frames, keys, rows, situation
@@ -147,7 +147,6 @@ def _fates(inputs: Inputs) -> tuple[set[int], set[int]]:
 
 def share(seeds: list[int], count: int) -> list[Found]:
     """Walk with these seeds in this process; kinds and sizes take turns."""
-    pa.set_cpu_count(1)
     found = []
     for seed in seeds:
         kind, changes = KINDS[seed % len(KINDS)], SIZES[seed // len(KINDS) % len(SIZES)]
@@ -182,7 +181,7 @@ def main() -> int:
     asked = parser.parse_args()
     begun, found = time.monotonic(), list[Found]()
     shares = [list(range(start, min(start + 12, asked.walks))) for start in range(0, asked.walks, 12)]
-    with ProcessPoolExecutor(asked.processes, get_context("spawn"), die_with_parent) as pool:
+    with ProcessPoolExecutor(asked.processes, get_context("spawn"), settle_in) as pool:
         for done in as_completed([pool.submit(share, seeds, asked.rows) for seeds in shares]):
             found += done.result()
             sys.stderr.write(

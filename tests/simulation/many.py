@@ -75,7 +75,6 @@ def scratch() -> Path:
 
 def share(seeds: list[int], *, sockets: bool) -> Sum:
     """Play some stories in this process."""
-    pa.set_cpu_count(1)  # the processes are as many as there are cores
     gc.freeze()  # looking again and again through all that was imported would cost a quarter of the time
     begun = time.process_time()
     total = Sum()
@@ -88,8 +87,9 @@ def share(seeds: list[int], *, sockets: bool) -> Sum:
     return total
 
 
-def die_with_parent() -> None:
-    """See that a process which plays ends when the one that started it has died; call it in the former."""
+def settle_in() -> None:
+    """Make the best of a process of its own: one core for arrow, and an end when the one that started it has died."""
+    pa.set_cpu_count(1)
     parent = os.getppid()
 
     def watch() -> None:
@@ -105,7 +105,7 @@ def many(seeds: Iterable[int], *, processes: int, sockets: bool = False) -> Sum:
     ordered = list(seeds)
     shares = [ordered[start : start + _SHARE] for start in range(0, len(ordered), _SHARE)]
     total = Sum()
-    with ProcessPoolExecutor(processes, get_context("spawn"), die_with_parent) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), settle_in) as pool:
         waiting = {pool.submit(share, one, sockets=sockets): one for one in shares}
         for done in as_completed(waiting):
             try:
