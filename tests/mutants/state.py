@@ -126,6 +126,6 @@ MUTANTS = (
         file="etl/interrupt.py",
         source="        if self._held:\n            self.noted = signum\n            return\n",
         planted="",
-        tests=("runs/test_signals.py::test_a_signal_stops_a_run_cleanly",),
+        tests=("runs/test_signals.py::test_a_signal_stops_a_run_cleanly[its end]",),
     ),
 )
