@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.errors import Unavailable
-from etl.logs import MASK, Logs, Mask, Style, escape, traceback_lines
+from etl.logs import Logs, Mask, Style, escape, traceback_lines
+from etl.veil import MASK
 
 SECRET = "p/ss wörd'\"&=ü+7"
 ours = logging.getLogger("etl.test")
