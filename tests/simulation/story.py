@@ -147,7 +147,8 @@ class _Player:
         )
         self.hangs = self.hangs or armed.hangs
         late = armed.calm(at_last=False)
-        self.died = self.died or bool(late)  # a lease that is made after its run has gone is like that of a dead one
+        # a lease that is made after its run has gone, or could not be given back, is like that of a dead one
+        self.died = self.died or bool(late) or "could not be given back" in self.played.told
         self.done = result is not None and result.code == 0 and not armed.deceived and not late
         if one.loses_state:
             rmtree(stage.state_dir, ignore_errors=True)
