@@ -18,8 +18,8 @@ TEST = "from etl.sum import total\n\ndef test_total():\n    assert total(2, 2) =
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Return a project of one function and one test, which is too weak."""
-    for name, text in (("etl/sum.py", SUM), ("tests/test_sum.py", TEST)):
-        (tmp_path / name).parent.mkdir()
+    for name, text in (("etl/__init__.py", ""), ("etl/sum.py", SUM), ("tests/test_sum.py", TEST)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\npythonpath = ['.']\n", encoding="utf-8")
     return tmp_path

@@ -103,9 +103,12 @@ def typed() -> Iterator[str]:
 
 def known_options(name: str) -> set[str]:
     """Return the options a command accepts, the global ones included."""
-    app = App(environ={}, logs=Logs())
-    context = click.Context(group, obj=app)
-    command = group.get_command(context, name) if name else group
+    logs = Logs()
+    try:
+        context = click.Context(group, obj=App(environ={}, logs=logs))
+        command = group.get_command(context, name) if name else group
+    finally:
+        logs.close()  # or every test after this one would be logged to two places, and masked in one
     assert command is not None, f"no command {name}"
     return {option for param in command.params for option in param.opts} | {"--help", "-h"}
 
