@@ -7,18 +7,14 @@ STOPS says how many, STOPS_SEED which ones, STOPS_WORKERS how many at a time; th
 from __future__ import annotations
 
 import os
-import queue
 import random
 import signal
-import sys
-import threading
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from runs.laboratory import Laboratory
+from long.trying import Trying
 from runs.scenarios import SCENARIOS
 from runs.trials import LATEST_S
 
@@ -29,7 +25,6 @@ SEED = int(os.environ.get("STOPS_SEED", "1"))
 AT_ONCE = int(os.environ.get("STOPS_WORKERS", "2"))
 _LATE = 1.05
 """A moment is chosen from the whole time an undisturbed run takes, and a little more."""
-_TELL_S = 30
 
 Order = dict[str, Any]
 
@@ -49,19 +44,6 @@ def orders(steps: dict[str, int]) -> list[Order]:
     return found
 
 
-def stop(laboratory: Laboratory, todo: queue.SimpleQueue[Order], found: list[Order], violations: list[str]) -> None:
-    """Play trials until there is none left to play."""
-    while True:
-        try:
-            order = todo.get_nowait()
-        except queue.Empty:
-            return
-        try:
-            found.append(order | laboratory.play(trial="stopped", **order))
-        except AssertionError as violation:
-            violations.append(str(violation))
-
-
 def figures(found: list[Order]) -> str:
     """Return how the runs ended."""
     codes = Counter(one["code"] for one in found)
@@ -79,27 +61,14 @@ def figures(found: list[Order]) -> str:
 @pytest.mark.fault("R4", "R5")
 def test_signals_at_random(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Whenever a run is told to stop it does so in time and cleanly, and one more run ends as if undisturbed."""
-    began, found, violations = time.monotonic(), list[Order](), list[str]()
-    laboratories = [Laboratory(tmp_path / str(number)) for number in range(AT_ONCE)]
-    todo: queue.SimpleQueue[Order] = queue.SimpleQueue()
-    for order in orders({name: len(laboratories[0].steps(name)) for name in SCENARIOS}):
-        todo.put(order)
-    workers = [threading.Thread(target=stop, args=(one, todo, found, violations)) for one in laboratories]
-    for worker in workers:
-        worker.start()
-    while any(worker.is_alive() for worker in workers):
-        for worker in workers:
-            worker.join(_TELL_S / AT_ONCE)
-        with capsys.disabled():
-            sys.stdout.write(
-                f"{TRIALS - todo.qsize()} of {TRIALS} signals, {len(violations)} violations, "
-                f"{time.monotonic() - began:.0f} s\n"
-            )
-            sys.stdout.flush()
-    for one in laboratories:
-        one.stop()
-    with capsys.disabled():
-        sys.stdout.write(f"{figures(found)}; {len(violations)} violations; {time.monotonic() - began:.0f} s\n")
-    assert not violations, "\n\n".join(violations[:5])
+    found = list[Order]()
+    trying = Trying(tmp_path, AT_ONCE, capsys)
+    trying.work_off(
+        orders(trying.steps()),
+        lambda laboratory, order: found.append(order | laboratory.play(trial="stopped", **order)),
+        "signals",
+    )
+    trying.tell(figures(found))
+    assert not trying.violations, "\n\n".join(trying.violations[:5])
     assert max(one["took_s"] for one in found if one["code"] > 0) < LATEST_S
     assert sum(one["code"] == 128 + one["signum"] for one in found) > TRIALS // 2
