@@ -6,8 +6,10 @@ times are UTC to the second.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -119,6 +121,15 @@ def is_in(values: pd.Series, among: pd.Series) -> pd.Series:
     """Return which texts are among others: pandas' isin without a detour over Python's; null is in nothing."""
     found = pc.is_in(column(values), value_set=column(among).cast(pa.string()).drop_null())
     return pd.Series(found.to_numpy(zero_copy_only=False), index=values.index)
+
+
+def numbered_by(key: str) -> Callable[[pa.Table], np.ndarray[Any, Any]]:
+    """Return what numbers the rows of a table by a text column, for partitions: equal texts have equal numbers."""
+
+    def number(table: pa.Table) -> np.ndarray[Any, Any]:
+        return pd.util.hash_array(table[key].to_numpy()).astype("int64") & 0x7FFFFFFF
+
+    return number
 
 
 def to_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from etl.book import Book
 from etl.diff import CHANGED, changed_columns, unlike
-from etl.frames import is_in, to_arrow, to_pandas
+from etl.frames import is_in, numbered_by, to_arrow, to_pandas
 from etl.normalise import Shapes, normalise
 from etl.park import Park
 from etl.plan import EntityPlan, Plan
@@ -45,10 +45,7 @@ def enter(
     """
     key = source.entity.key
     count = 1 + max(now.rows, source.changes) // part_rows
-
-    def number(table: pa.Table) -> np.ndarray[Any, Any]:
-        return pd.util.hash_array(table[key].to_numpy()).astype("int64") & 0x7FFFFFFF
-
+    number = numbered_by(key)
     parks = (now, source.updates, source.before, source.deletes)
     parts = zip(*(park.partitions(count, number) for park in parks), _created(source, count, number), strict=True)
     for tables in parts:

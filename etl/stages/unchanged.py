@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from etl.diff import diff
 from etl.errors import GuardTripped
-from etl.frames import entity_schema, is_in, to_pandas
+from etl.frames import entity_schema, is_in, numbered_by, to_pandas
 from etl.normalise import Shapes
 from etl.park import Park
 from etl.plan import EntityPlan, Plan
@@ -100,10 +98,7 @@ def compare(part: EntityPlan, now: Park, shapes: Shapes, *, part_rows: int = _PA
     since = Since()
     key = part.entity.key
     count = 1 + max(now.rows, part.changes) // part_rows
-
-    def number(table: pa.Table) -> np.ndarray[Any, Any]:
-        return pd.util.hash_array(table[key].to_numpy()).astype("int64") & 0x7FFFFFFF
-
+    number = numbered_by(key)
     there = now.partitions(count, number)
     before = part.before.partitions(count, number)
     deletes = part.deletes.partitions(count, number)
