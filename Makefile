@@ -16,7 +16,7 @@ help: ## say what can be made
 demo: $(VENV)/.run-time ## both emulators on this machine, a plan, two runs, a night of changes, a report
 	@$(BIN)/python -m etl demo
 
-test: $(VENV)/.development ## every test, on two cores
+test: $(VENV)/.development ## the tests, on two cores, but for those that take minutes
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.development ## style, types and the walls between the modules
