@@ -69,7 +69,7 @@ clean: ## remove what make and the tools have made; run history in var/ stays
 	rm -rf $(VENV) dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find etl tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-COMPILE := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --resolver backtracking \
+COMPILE := $(BIN)/pip-compile --quiet --upgrade --generate-hashes --no-strip-extras --resolver backtracking \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 define LIST_TOOLS
 import tomllib
