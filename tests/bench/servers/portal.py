@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ _PATH_FRONT = (
     ' - From beginner to expert","user_id":', (8, "u", LEARNER_0), ',"email":"u', (8, "u", LEARNER_0),
     '@example.com",',
 )  # fmt: skip
+Listing = Callable[[int, dict[str, str]], tuple[bytes | bytearray, bool]]
 Front = tuple[str | tuple[int, str, int], ...]
 
 
@@ -157,13 +159,12 @@ class Portal:
             return self._one(kind, int(number))
         query = request.query
         page = int(query.get("page", "1"))
-        listing = {
+        listings: dict[str, Listing] = {
             "portals": self._portals, "users": self._learners, "courses": self._courses,
             "learning_paths": self._paths, "enrollments": self._enrollments,
             "learning_path_enrollments": self._path_enrollments,
-        }[kind]  # fmt: skip
-        body: bytes | bytearray
-        body, more = listing(page, query)
+        }  # fmt: skip
+        body, more = listings[kind](page, query)
         return Answer(body, headers=_headers(page, more=more))
 
     def _one(self, kind: str, number: int) -> Answer:
