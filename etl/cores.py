@@ -47,6 +47,12 @@ def available(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     return cores
 
 
+def spare(most: int) -> int:
+    """Return how many workers pay off, `most` at most: none on one core."""
+    cores = available()
+    return min(cores, most) if cores > 1 else 0
+
+
 class Cores:
     """So many workers, started once the work has proved large; safe to share between threads.
 
@@ -211,6 +217,10 @@ class Cores:
             worker.end()
         for worker in ours:  # whoever has borrowed one drops it
             worker.drop()
+
+
+ALONE = Cores(0)
+"""No other cores: everything is done here."""
 
 
 class _Worker:
