@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from etl import frames, keys
 from etl.config import PortalSettings
+from etl.cores import Cores, spare
 from etl.errors import UsageFault
 from etl.learnupon import (
     Kept,
@@ -34,6 +35,12 @@ _ENDPOINT: dict[Kind, Literal["users", "enrollments", "path_enrollments"]] = {
     "enrollment": "enrollments",
     "path": "path_enrollments",
 }
+
+
+_DECODERS = 2
+"""Workers that decode pages: the process that fetches them keeps no more busy (measured: 0.3 ms a page against 0.8)."""
+_FEW_PAGES = 100
+"""Pages of 500 rows that are decoded here before workers are started: less than a second's work."""
 
 
 class Portals:
@@ -65,9 +72,10 @@ class Portals:
 
     def read(self, folder: Path) -> list[PortalRead]:
         """Read every portal completely, or raise: nothing may be concluded from a part."""
-        with threads(len(self._clients), self._job.stop) as pool:
-            places = range(len(self._clients))
-            found = first_failure([pool.submit(self._read, place, folder / str(place)) for place in places])
+        places = range(len(self._clients))
+        decoders = Cores(spare(_DECODERS), after=_FEW_PAGES, imports=["etl.learnupon.pages"])
+        with decoders as cores, threads(len(self._clients), self._job.stop) as pool:
+            found = first_failure([pool.submit(self._read, place, folder / str(place), cores) for place in places])
         if all(read is None for read in found):
             raise UsageFault("no portal lists this learner: give --learner a user id or e-mail address that one lists")
         reads = [read or nobody(portal, folder) for read, portal in zip(found, self._job.portals, strict=True)]
@@ -78,17 +86,23 @@ class Portals:
             self.warnings.append(f"{resumed:,} listings were taken from the same backfill, which had been stopped")
         return reads
 
-    def _read(self, place: int, folder: Path) -> PortalRead | None:
+    def _read(self, place: int, folder: Path, cores: Cores) -> PortalRead | None:
         """Read one portal; None when it does not list the one learner asked for."""
         client, job = self._clients[place], self._job
         task = job.progress.task(f"pages of {job.portals[place].name}")
         if job.backfill is None:
-            return read_portal(client, folder, progress=task.update)
+            return read_portal(client, folder, progress=task.update, cores=cores)
         kept = self._kept[place] if job.writes else None
         scope = job.backfill
         try:
             return read_scope(
-                client, folder, course=scope.course, learner=scope.learner, progress=task.update, kept=kept
+                client,
+                folder,
+                course=scope.course,
+                learner=scope.learner,
+                progress=task.update,
+                kept=kept,
+                cores=cores,
             )
         except UnknownLearner:
             return None
