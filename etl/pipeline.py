@@ -52,7 +52,7 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     reads, held = reading.result(), holding.result()
     record.read(reads)
 
-    inputs, source_guards = judge(job, org, portals, reads, held, shapes)
+    inputs, source_guards = judge(job, org, portals, reads, held, shapes, folder.work / "open")
     record.matched(inputs.learners)
     plan = planning.build(inputs, folder.folder("plan"), portals.warnings)
     change = scopes.look(job, org, record)

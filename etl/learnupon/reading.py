@@ -78,8 +78,8 @@ class Reading:
         self.client = client
         self._kept = kept
         self._cores = cores
-        self.enrollments = Park(folder / "enrollments", frames.ENROLLMENTS)
-        self.path_enrollments = Park(folder / "path_enrollments", frames.PATH_ENROLLMENTS)
+        self.enrollments = Park(folder / "enrollments", frames.ENROLLMENTS, number=frames.by_id)
+        self.path_enrollments = Park(folder / "path_enrollments", frames.PATH_ENROLLMENTS, number=frames.by_id)
         self.tables: dict[str, list[pa.Table | pa.RecordBatch]] = {
             "users": [],
             "courses": [],
