@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ from etl.errors import UsageFault
 from etl.learnupon import (
     Kept,
     LearnUpon,
+    Listed,
     PortalRead,
     UnknownLearner,
     check_portal,
@@ -34,6 +36,8 @@ _ENDPOINT: dict[Kind, Literal["users", "enrollments", "path_enrollments"]] = {
     "enrollment": "enrollments",
     "path": "path_enrollments",
 }
+Told = Callable[[LearnUpon, Listed], None]
+"""Is told what is still to be read of a portal, and raises when that must not begin; called by several threads."""
 
 
 class Portals:
@@ -53,6 +57,13 @@ class Portals:
         """Return how many requests were sent to all portals."""
         return sum(client.calls for client in self._clients)
 
+    @property
+    def week_left(self) -> int | None:
+        """Return the least that any portal says is left of its week's requests; None when none says."""
+        return min(
+            (client.rate.week_left for client in self._clients if client.rate.week_left is not None), default=None
+        )
+
     def close(self) -> None:
         """Close all connections."""
         for client in self._clients:
@@ -63,11 +74,14 @@ class Portals:
         for client in self._clients:
             self.warnings.extend(check_portal(client))
 
-    def read(self, folder: Path) -> list[PortalRead]:
-        """Read every portal completely, or raise: nothing may be concluded from a part."""
+    def read(self, folder: Path, told: Told) -> list[PortalRead]:
+        """Read every portal completely, or raise: nothing may be concluded from a part.
+
+        `told` learns of each portal how much there is to read before that begins.
+        """
         with threads(len(self._clients), self._job.stop) as pool:
             places = range(len(self._clients))
-            found = first_failure([pool.submit(self._read, place, folder / str(place)) for place in places])
+            found = first_failure([pool.submit(self._read, place, folder / str(place), told) for place in places])
         if all(read is None for read in found):
             raise UsageFault("no portal lists this learner: give --learner a user id or e-mail address that one lists")
         reads = [read or nobody(portal, folder) for read, portal in zip(found, self._job.portals, strict=True)]
@@ -78,17 +92,18 @@ class Portals:
             self.warnings.append(f"{resumed:,} listings were taken from the same backfill, which had been stopped")
         return reads
 
-    def _read(self, place: int, folder: Path) -> PortalRead | None:
+    def _read(self, place: int, folder: Path, told: Told) -> PortalRead | None:
         """Read one portal; None when it does not list the one learner asked for."""
         client, job = self._clients[place], self._job
         task = job.progress.task(f"pages of {job.portals[place].name}")
+        listed = partial(told, client)
         if job.backfill is None:
-            return read_portal(client, folder, progress=task.update)
+            return read_portal(client, folder, progress=task.update, told=listed)
         kept = self._kept[place] if job.writes else None
         scope = job.backfill
         try:
             return read_scope(
-                client, folder, course=scope.course, learner=scope.learner, progress=task.update, kept=kept
+                client, folder, course=scope.course, learner=scope.learner, progress=task.update, kept=kept, told=listed
             )
         except UnknownLearner:
             return None
