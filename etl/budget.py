@@ -8,7 +8,7 @@ LearnUpon's counts are, how many rows will have to be asked about by id.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from etl.learnupon import Listed
@@ -23,8 +23,8 @@ _SLOWER = 10
 """How much slower a job may be and still find its polls reserved, a second of waiting in line included."""
 BATCH_ROWS = 10_000
 """Rows of one internal batch, of which an org has 15,000 in 24 hours (Salesforce limits page, Bulk API 2.0)."""
-_ROW_BYTES, _LARGEST_ROW_BYTES = 300, 1_200
-"""Bytes of a row in an upload: measured, and with a text of 255 characters that take four bytes each."""
+_ROW_BYTES, _LARGEST_ROW_BYTES = 200, 1_200
+"""Bytes of a row in an upload: measured (186), and with a text of 255 characters that take four bytes each."""
 _ID, _KEY, _EMAIL = 18, 30, 45
 """Characters of what rows are asked for by: `12345:enrollment:1234567890` and longer ones of large numbers."""
 _QUERY_FRAME = 900
@@ -181,27 +181,32 @@ def beats(seconds: float) -> Calls:
     return Calls(int(seconds / _BEAT_S), int(5 * seconds / _BEAT_S))
 
 
-def portal(listed: Listed, held: Mapping[str, int], *, alone: bool, questions: int) -> Calls:
+def shares(listed: Sequence[Listed]) -> list[float]:
+    """Return each portal's part of what Salesforce holds of all of them, taken for that of the rows it lists."""
+    rows = sum(one.rows for one in listed)
+    return [one.rows / rows if rows else 1 / len(listed) for one in listed]
+
+
+def portal(listed: Listed, held: Mapping[str, int], *, share: float, questions: int) -> Calls:
     """Return the calls still needed to read a portal after its courses and paths were listed.
 
-    `held` says what Salesforce holds of all portals of the run, in rows: `member`, `enrollment`, `path`; `alone` that
-    this portal is all of them. Where it is not, its share is taken for that of its rows among those held. Where
-    nothing is held yet, learners and path enrollments are guessed from the course enrollments. At most `questions` rows
-    are asked about by id.
+    `held` says what Salesforce holds of all portals of the run, in rows: `member`, `enrollment`, `path`. A portal is
+    expected to have its `share` of them; all of them are reserved, since LearnUpon's counts may be as stale as they
+    like. Where nothing is held yet, learners and path enrollments are guessed from the course enrollments. At most
+    `questions` rows are asked about by id.
     """
-    enrollments = held.get("enrollment", 0)
-    share = 1.0 if alone else min(1.0, listed.rows / enrollments) if enrollments else 0.0
-    members, on_paths = (held.get(kind, 0) * share for kind in ("member", "path"))
-    unseen = max(0, enrollments - listed.rows) // LISTED_ROWS if alone else 0
+    expected = _listings(listed, held, share, _LEARNER_ROWS, _PATH_SHARE)
+    most = _listings(listed, held, 1.0, _FEWEST_LEARNER_ROWS, _LARGEST_PATH_SHARE)
+    return Calls(expected, math.ceil(most * _STALE) + min(questions, sum(held.values())))
 
-    def pages(learner_rows: int, path_share: float) -> int:
-        learners = members or listed.rows / learner_rows
-        of_paths = _pages(on_paths or listed.rows * path_share) - listed.paths if listed.paths else 0
-        return listed.pages + unseen + max(0, of_paths) + (max(1, _pages(learners)) if listed.users else 0)
 
-    most = pages(_FEWEST_LEARNER_ROWS, _LARGEST_PATH_SHARE)
-    asked = min(questions, math.ceil(sum(held.values()) * share))
-    return Calls(pages(_LEARNER_ROWS, _PATH_SHARE), math.ceil(most * _STALE) + asked)
+def _listings(listed: Listed, held: Mapping[str, int], share: float, learner_rows: int, path_share: float) -> int:
+    """Return the pages of a portal that has this share of what is held."""
+    members, enrollments, on_paths = (held.get(kind, 0) * share for kind in ("member", "enrollment", "path"))
+    of_courses = int(max(0, enrollments - listed.rows)) // LISTED_ROWS
+    of_paths = _pages(on_paths or listed.rows * path_share) - listed.paths if listed.paths else 0
+    of_users = max(1, _pages(members or listed.rows / learner_rows)) if listed.users else 0
+    return listed.pages + of_courses + max(0, of_paths) + of_users
 
 
 def _pages(rows: float) -> int:

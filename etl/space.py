@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterable, Mapping
 
 from etl.budget import Sent
-from etl.learnupon import Listed
 from etl.schema import BY_NAME
 
 LISTED = 160
@@ -34,15 +33,14 @@ def of_salesforce(held: Mapping[str, int]) -> int:
     return _SPLIT * sum(rows * HELD[BY_NAME[name].row] for name, rows in held.items())
 
 
-def of_portal(listed: Listed, path_rows: int = 0) -> int:
-    """Return the bytes that a portal's enrollments take; `path_rows` are those of paths, as far as they are known."""
-    return _SPLIT * LISTED * (listed.rows + path_rows)
+def of_learnupon(rows: int, held: Mapping[str, int]) -> int:
+    """Return the bytes that LearnUpon's enrollments take, and the plan for those that Salesforce does not hold yet.
 
-
-def of_new(listed: int, held: Mapping[str, int]) -> int:
-    """Return the bytes of a plan for the enrollments that LearnUpon lists and Salesforce does not hold."""
-    known = sum(rows for name, rows in held.items() if BY_NAME[name].row == "enrollment")
-    return max(0, listed - known) * _PLANNED
+    `rows` are course enrollments by LearnUpon's counts; when Salesforce holds more, so many are taken to be listed.
+    """
+    known = {kind: sum(held[name] for name in held if BY_NAME[name].row == kind) for kind in ("enrollment", "path")}
+    listed = max(rows, known["enrollment"]) + known["path"]
+    return _SPLIT * LISTED * listed + _PLANNED * max(0, rows - known["enrollment"])
 
 
 def of_writes(sent: Iterable[Sent]) -> int:

@@ -53,7 +53,7 @@ class Budget:
             package=bool(salesforce.namespace),
         )
         self._held: Mapping[str, int] = {}
-        self._portals = Calls()
+        self._told: dict[str, tuple[int, Listed]] = {}
         self._lock = threading.Lock()
 
     def begin(self, entities: Sequence[Entity] = CUSTOM) -> None:
@@ -75,13 +75,19 @@ class Budget:
     def portal(self, client: LearnUpon, listed: Listed) -> None:
         """Take note of what a portal has still to be asked; raises QuotaSpent when its week would not last."""
         self._room.portal(client.name, listed)
-        needed = budget.portal(
-            listed, self._rows_by_kind(), alone=len(self._job.portals) == 1,
-            questions=0 if self._job.backfill else self._job.settings.guards.max_confirmations,
-        )  # fmt: skip
+        held, most_questions = self._rows_by_kind(), self._job.settings.guards.max_confirmations
         with self._lock:
-            self._portals += sure(client.calls) + needed
-            self._record.expect("learnupon", self._portals.expected)
+            self._told[client.name] = (client.calls, listed)
+            parts = budget.shares([one for _, one in self._told.values()])
+            needed = {
+                name: budget.portal(one, held, share=share, questions=0 if self._job.backfill else most_questions)
+                for (name, (_, one)), share in zip(self._told.items(), parts, strict=True)
+            }
+            asked = sum(calls for calls, _ in self._told.values())
+            self._record.expect("learnupon", asked + budget.total(needed.values()).expected)
+        self._spare_the_week(client, needed[client.name])
+
+    def _spare_the_week(self, client: LearnUpon, needed: Calls) -> None:
         left = client.rate.week_left
         _log.info("portal %s: about %d calls to read it, %s left this week", client.name, needed.expected, left)
         if left is not None and left < needed.most + WEEK_FLOOR:
@@ -93,14 +99,14 @@ class Budget:
 
     def people(self, reads: Sequence[PortalRead], profiles: Mapping[str, pd.DataFrame]) -> None:
         """Raise QuotaSpent when the people whom the learners name could not all be looked up in Salesforce."""
-        unknown = [
+        contacts, users = (
             len(_unknown([read.users[column] for read in reads], profiles[side]["Id"]))
             for column, side in (("sf_contact_id", "Contact"), ("sf_user_id", "User"))
-        ]
+        )
         emails = 0
         if self._job.settings.matching.email == "unique":
             emails = sum(int((read.users[["sf_contact_id", "sf_user_id"]].isna().all(axis=1)).sum()) for read in reads)
-        self._spare(budget.people(self._tariff, *unknown, emails) + self._settling, "to look for people")
+        self._spare(budget.people(self._tariff, contacts, users, emails) + self._settling, "to look for people")
 
     def preview(self, plan: Plan) -> list[str]:
         """Take note of what writing a plan would take; return a warning when the org does not have it today."""

@@ -24,22 +24,20 @@ class Room:
         """Look at no disk yet."""
         self._job, self._folder = job, folder
         self._held: Mapping[str, int] = {}
-        self._listed = self._needed = self._free = 0
+        self._listed = self._free = 0
         self._lock = threading.Lock()
 
     def salesforce(self, held: Mapping[str, int]) -> None:
         """Take note of the rows that Salesforce holds, by object; raises StateFault when there is no room for them."""
         self._held = held
         self._free = self._job.free_space(self._folder.path)
-        self._needed = space.of_salesforce(held)
-        self._stop_if_full(self._needed, "to read Salesforce")
+        self._stop_if_full(space.of_salesforce(held), "to read Salesforce")
 
     def portal(self, name: str, listed: Listed) -> None:
         """Take note of a portal's rows, by LearnUpon's counts; raises StateFault when there is no room for them too."""
         with self._lock:
-            self._needed += space.of_portal(listed)
             self._listed += listed.rows
-            needed = self._needed + space.of_new(self._listed, self._held)
+            needed = space.of_salesforce(self._held) + space.of_learnupon(self._listed, self._held)
         self._stop_if_full(needed, f"to read portal {name} and what was to be read before it")
 
     def writes(self, sent: Sequence[Sent]) -> None:

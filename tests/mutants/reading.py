@@ -155,9 +155,9 @@ MUTANTS = (
         id="bad-portal-left-out",
         bug="A portal that cannot be trusted counts as one without learners.",
         file="etl/stages/extract.py",
-        source="            return read_portal(client, folder, progress=task.update)\n",
+        source="            return read_portal(client, folder, progress=task.update, told=listed)\n",
         planted="""            try:
-                return read_portal(client, folder, progress=task.update)
+                return read_portal(client, folder, progress=task.update, told=listed)
             except Exception:
                 return None
 """,
