@@ -58,7 +58,7 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     record.read(reads)
     budget.people(reads, held.profiles)
 
-    inputs, source_guards = judge(job, org, portals, reads, held, shapes)
+    inputs, source_guards = judge(job, org, portals, reads, held, shapes, folder.work / "open")
     record.matched(inputs.learners)
     plan = planning.build(inputs, folder.folder(PLAN), portals.warnings)
     change = scopes.look(job, org, record)

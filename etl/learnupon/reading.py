@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import frames
+from etl.cores import ALONE, Cores
 from etl.errors import SourceUntrusted
 from etl.learnupon import pages
 from etl.learnupon.client import LearnUpon
@@ -83,16 +84,24 @@ class Reading:
     """One read in progress: the tables as they fill, and the tally of pages."""
 
     def __init__(
-        self, client: LearnUpon, folder: Path, progress: Progress = silent, *, kept: Kept | None = None
+        self,
+        client: LearnUpon,
+        folder: Path,
+        progress: Progress = silent,
+        *,
+        kept: Kept | None = None,
+        cores: Cores = ALONE,
     ) -> None:
         """Park in `folder`; `progress` is told pages read and pages expected, in the calling thread.
 
-        `kept` holds listings that a stopped read of the same scope had ended; they are not asked for again.
+        `kept` holds listings that a stopped read of the same scope had ended; they are not asked for again. `cores`
+        may decode pages.
         """
         self.client = client
         self._kept = kept
-        self.enrollments = Park(folder / "enrollments", frames.ENROLLMENTS)
-        self.path_enrollments = Park(folder / "path_enrollments", frames.PATH_ENROLLMENTS)
+        self._cores = cores
+        self.enrollments = Park(folder / "enrollments", frames.ENROLLMENTS, number=frames.by_id)
+        self.path_enrollments = Park(folder / "path_enrollments", frames.PATH_ENROLLMENTS, number=frames.by_id)
         self.tables: dict[str, list[pa.Table | pa.RecordBatch]] = {
             "users": [],
             "courses": [],
@@ -120,7 +129,7 @@ class Reading:
     def pages(self, sheet: pages.Sheet[Any], path: str, params: Mapping[str, str], expected: int = 1) -> Any:
         """Walk a listing and keep the tally; gives its pages."""
         count = 0
-        for page in walk(self.client, sheet, path, params):
+        for page in walk(self.client, sheet, path, params, self._cores):
             count += 1
             with self._lock:
                 self._done += 1
@@ -251,13 +260,15 @@ def _with_sources(on_paths: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame
     return on_paths.assign(course_source_id=sources)
 
 
-def read_portal(client: LearnUpon, folder: Path, *, progress: Progress = silent, told: Told = unheard) -> PortalRead:
-    """Read everything of a portal: learners, courses, paths and both kinds of enrollments.
+def read_portal(
+    client: LearnUpon, folder: Path, *, progress: Progress = silent, cores: Cores = ALONE, told: Told = unheard
+) -> PortalRead:
+    """Read everything of a portal: learners, courses, paths and both kinds of enrollments; `cores` may decode pages.
 
     `told` is called, in the calling thread, once the courses and paths are listed and before anything large is read.
     Raises SourceUntrusted, Unavailable, AccessRefused or QuotaSpent; then nothing of it may be used.
     """
-    reading = Reading(client, folder, progress)
+    reading = Reading(client, folder, progress, cores=cores)
     reading.run([(1, reading.courses), (1, reading.paths)])
     # Learners first: their one listing is the longest that cannot be read side by side.
     reading.go_on(reading.enrollment_jobs(), (reading.users,), told, reading.enrolled)

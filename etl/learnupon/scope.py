@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+from etl.cores import ALONE, Cores
 from etl.errors import SourceUntrusted, UsageFault
 from etl.learnupon import pages
 from etl.learnupon.client import MISSING, LearnUpon
@@ -29,15 +30,16 @@ def read_scope(
     learner: str | None = None,
     progress: Progress = silent,
     kept: Kept | None = None,
+    cores: Cores = ALONE,
     told: Told = unheard,
 ) -> PortalRead:
     """Read the learners, courses and enrollments of a scope; paths and their enrollments only without `course`.
 
     `learner` is LearnUpon's user id or an e-mail address; with it only that learner is read, else all are. With both,
     the learner's enrollments of that course are kept. `kept` goes on from a stopped read of the same scope. An unknown
-    learner raises UnknownLearner, everything else (`told` too) is as in `read_portal`.
+    learner raises UnknownLearner, everything else (`cores` and `told` too) is as in `read_portal`.
     """
-    reading = Reading(client, folder, progress, kept=kept)
+    reading = Reading(client, folder, progress, kept=kept, cores=cores)
     listings: list[tuple[int, Job]] = [(1, reading.courses)]
     if course is None:
         listings.append((1, reading.paths))
@@ -79,11 +81,11 @@ def _find(reading: Reading, learner: str) -> int:
         answer = client.read(pages.USERS, f"users/{int(wanted)}", {}, missing=MISSING)
     else:
         answer = client.read(pages.USERS, "users/search", {"email": wanted}, missing=_NOT_FOUND)
-    if answer is None or not answer.rows:
+    if answer is None or not answer.batch.num_rows:
         raise UnknownLearner(
             f"portal {client.name} has no such learner; give --learner a user id or e-mail address it lists"
         )
-    batch = pages.USERS.batch(answer.rows, answer.where)
+    batch = answer.batch
     for user, email in zip(batch["user_id"].to_pylist(), batch["email"].to_pylist(), strict=True):
         if wanted != str(user) and wanted.casefold() != (email or "").strip().casefold():
             raise SourceUntrusted(f"{answer.where}: row {user} is of another learner: the filter was ignored")

@@ -22,6 +22,7 @@ from etl.salesforce.lease import Lease
 from etl.salesforce.org import Org
 from etl.salesforce.snapshot import count_existing, read_existing, read_profiles
 from etl.schema import CUSTOM, ENTITIES, KEY, PROFILES, Entity, Field
+from etl.situation import held_number
 from etl.stages.job import Job
 from etl.stages.threads import first_failure, threads
 from etl.state import unfinished_journals
@@ -102,7 +103,7 @@ def read_held(
     org: Org, job: Job, folder: Path, counted: Mapping[str, Counting], entities: Sequence[Entity] = CUSTOM
 ) -> Held:
     """Read the rows of the run's portals and everybody with a LearnUpon id, several queries at once."""
-    parks = {entity.name: Park(folder / entity.name, entity_schema(entity)) for entity in entities}
+    parks = {entity.name: _park(folder / entity.name, entity, job.portal_ids) for entity in entities}
     task = job.progress.task("objects of Salesforce", len(entities) + len(PROFILES))
     with threads(_QUERIES_AT_ONCE, job.stop) as pool:
         profiles = [pool.submit(read_profiles, org, entity, counted[entity.name]) for entity in PROFILES]
@@ -117,3 +118,9 @@ def read_held(
             future.result()
             task.update(number)
     return Held(parks, {entity.name: future.result() for entity, future in zip(PROFILES, profiles, strict=True)})
+
+
+def _park(folder: Path, entity: Entity, portal_ids: Sequence[int]) -> Park:
+    """Return the park of an object; enrollments, which are many, lie there in the order of their partitions."""
+    number = held_number(entity.row, portal_ids) if entity.row in {"enrollment", "path"} else None
+    return Park(folder, entity_schema(entity), number=number)
