@@ -89,8 +89,8 @@ class Portals:
         places = range(len(self._clients))
         decoders = Cores(spare(_DECODERS), after=_FEW_PAGES, imports=["etl.learnupon.pages"])
         with decoders as cores, threads(len(self._clients), self._job.stop) as pool:
-            reads = [pool.submit(self._read, place, folder / str(place), cores, told) for place in places]
-            found = first_failure(reads)
+            reading = [pool.submit(self._read, place, folder / str(place), cores, told) for place in places]
+            found = first_failure(reading)
         if all(read is None for read in found):
             raise UsageFault("no portal lists this learner: give --learner a user id or e-mail address that one lists")
         reads = [read or nobody(portal, folder) for read, portal in zip(found, self._job.portals, strict=True)]
