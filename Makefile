@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint fmt bench starts faults drift crash stops mutants undo lock clean
+.PHONY: help demo test lint fmt bench starts faults drift crash stops shards mutants undo lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ starts: $(VENV)/.development ## 200 times two to four runs started at once: one 
 
 undo: $(VENV)/.development ## 10,000 rows changed and deleted are put back field by field; so are runs killed at every request
 	@$(BIN)/python -m pytest -q -m "long or not long" tests/long/test_undo.py tests/runs/test_undo*.py tests/core/test_undoing.py
+
+shards: $(VENV)/.development ## four portals by pods of their own, killed as they write, then totals: the end of one run, every night
+	@$(BIN)/python -m pytest -q -m "long or not long" tests/runs/test_shards.py tests/runs/test_pods.py tests/long/test_shards.py
 
 mutants: $(VENV)/.development ## planted bugs, one after another: the tests find each of them
 	@PYTHONPATH=tests $(BIN)/python -m mutants

@@ -17,7 +17,7 @@ from etl.salesforce.query import BULK_VALUES, PAGE_ROWS, REST_QUESTIONS, REST_VA
 from etl.salesforce.soql import LONGEST, LONGEST_IN_URL
 
 QUERY_ROWS_S = 20_000
-INGEST_ROWS_S = 2_000
+INGEST_ROWS_S = 5_000
 """Rows a second that a query job finds and an ingest job writes: assumed, since no guide says; they set the polls."""
 _SLOWER = 10
 """How much slower a job may be and still find its polls reserved, a second of waiting in line included."""
@@ -203,10 +203,19 @@ def portal(listed: Listed, held: Mapping[str, int], *, share: float, questions: 
 def _listings(listed: Listed, held: Mapping[str, int], share: float, learner_rows: int, path_share: float) -> int:
     """Return the pages of a portal that has this share of what is held."""
     members, enrollments, on_paths = (held.get(kind, 0) * share for kind in ("member", "enrollment", "path"))
-    of_courses = int(max(0, enrollments - listed.rows)) // LISTED_ROWS
-    of_paths = _pages(on_paths or listed.rows * path_share) - listed.paths if listed.paths else 0
+    of_courses = _course_pages(listed.courses, max(0.0, enrollments - listed.rows))
+    of_paths = max(listed.paths, _pages(on_paths or listed.rows * path_share)) if listed.paths else 0
     of_users = max(1, _pages(members or listed.rows / learner_rows)) if listed.users else 0
-    return listed.pages + of_courses + max(0, of_paths) + of_users
+    return max(0, of_courses + of_paths + listed.learner - listed.kept) + of_users
+
+
+def _course_pages(courses: Sequence[int], unseen: float) -> int:
+    """Return the pages of courses by their counts; rows that these lack are of courses that show none, or of all."""
+    blank = courses.count(0)
+    if blank:
+        return sum(_pages(rows) for rows in courses if rows) + blank * max(1, _pages(unseen / blank))
+    grown = 1 + unseen / sum(courses) if courses else 1.0
+    return sum(_pages(rows * grown) for rows in courses)
 
 
 def _pages(rows: float) -> int:

@@ -1,8 +1,8 @@
 """How many bytes of disk a run will take, from counts of rows alone; it looks at no disk and stops nothing.
 
-What grows with a portal lies on the disk, not in memory: both sides' rows, parked and split into partitions, then the
-plan, and the files that are sent and read back. Figures are bytes a row, measured with the demo's names (46 characters
-of a course on the average).
+What grows with a portal lies on the disk, not in memory: both sides' rows, those of them once more on which the sides
+do not agree, then the plan, and the files that are sent and read back. Figures are bytes a row, measured with the
+demo's names (46 characters of a course on the average).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _SENT = 200
 """A row of a file that is uploaded (measured: 186), and of its results with the id."""
 _LISTED_CHANGE = 100
 """A row of `changes/*.csv` (measured: 51 of a create, 85 of an update)."""
-_SPLIT = 2
-"""Rows lie there twice while they are parted: as they came, and by partition."""
+_AGAIN = 0.5
+"""The part of the rows that may differ and is parked a second time: as many as the guard on updates lets pass."""
 _SLACK = 1.1
 
 
 def of_salesforce(held: Mapping[str, int]) -> int:
     """Return the bytes that rows of Salesforce take, by local object name."""
-    return _SPLIT * sum(rows * HELD[BY_NAME[name].row] for name, rows in held.items())
+    return math.ceil((1 + _AGAIN) * sum(rows * HELD[BY_NAME[name].row] for name, rows in held.items()))
 
 
 def of_learnupon(rows: int, held: Mapping[str, int]) -> int:
@@ -39,8 +39,8 @@ def of_learnupon(rows: int, held: Mapping[str, int]) -> int:
     `rows` are course enrollments by LearnUpon's counts; when Salesforce holds more, so many are taken to be listed.
     """
     known = {kind: sum(held[name] for name in held if BY_NAME[name].row == kind) for kind in ("enrollment", "path")}
-    listed = max(rows, known["enrollment"]) + known["path"]
-    return _SPLIT * LISTED * listed + _PLANNED * max(0, rows - known["enrollment"])
+    new = max(0, rows - known["enrollment"])
+    return math.ceil((1 + _AGAIN) * LISTED * sum(known.values())) + (2 * LISTED + _PLANNED) * new
 
 
 def of_writes(sent: Iterable[Sent]) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -58,14 +58,21 @@ class PortalRead:
 class Listed:
     """What a portal's first listings tell of those still to be read, before they are."""
 
-    pages: int
-    """Of enrollments, at least: by the counts that LearnUpon gives of courses, which are stale, and one a path."""
-    paths: int
+    courses: tuple[int, ...]
+    """The rows of each course whose enrollments are listed, by LearnUpon's counts, which are stale."""
+    paths: int = 0
     """Paths whose enrollments are listed."""
-    rows: int
-    """Course enrollments by the same counts."""
+    learner: int = 0
+    """Listings of one learner."""
     users: bool = True
     """Whether all learners are listed too."""
+    kept: int = 0
+    """Listings of these that need not be read, since a stopped read of the same scope has kept them."""
+
+    @property
+    def rows(self) -> int:
+        """Return the course enrollments by the same counts."""
+        return sum(self.courses)
 
 
 Told = Callable[[Listed], None]
@@ -234,11 +241,14 @@ class Reading:
         """Return the ids of the courses or paths read, each once, in the order they came."""
         return list(dict.fromkeys(number for part in self.tables[name] for number in part.column(0).to_pylist()))
 
-    def go_on(self, jobs: list[tuple[int, Job]], first: tuple[Job, ...], told: Told, courses: Iterable[int]) -> None:
-        """Tell what is still to be read, of the enrollments those of `courses`, and then read it."""
-        rows = sum(self.enrolled.get(course, 0) for course in courses)
-        pages = sum(expected for expected, _ in jobs) - (self._kept.ready if self._kept else 0)
-        told(Listed(max(0, pages), len(self.ids("paths")), rows, users=bool(first)))
+    def go_on(
+        self, jobs: list[tuple[int, Job]], first: tuple[Job, ...], told: Told, courses: Sequence[int] = ()
+    ) -> None:
+        """Tell what is still to be read, by course those of `courses` (none: of one learner), and then read it."""
+        rows = tuple(self.enrolled.get(course, 0) for course in courses)
+        others, kept = len(jobs) - len(rows), self._kept.ready if self._kept else 0
+        paths, learner = (others, 0) if first else (0, others)
+        told(Listed(rows, paths, learner, users=bool(first), kept=kept))
         self.client.rate.expect(len(jobs) + len(first))
         self.run(jobs, first=first)
 
@@ -271,5 +281,5 @@ def read_portal(
     reading = Reading(client, folder, progress, cores=cores)
     reading.run([(1, reading.courses), (1, reading.paths)])
     # Learners first: their one listing is the longest that cannot be read side by side.
-    reading.go_on(reading.enrollment_jobs(), (reading.users,), told, reading.enrolled)
+    reading.go_on(reading.enrollment_jobs(), (reading.users,), told, reading.ids("courses"))
     return reading.result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -46,11 +46,11 @@ def read_scope(
     reading.run(listings)
     if learner is not None:
         first: tuple[Job, ...] = ()
-        courses: Iterable[int] = ()
+        courses: Sequence[int] = ()
         jobs = _of_learner(reading, _find(reading, learner), course)
     else:
         first = (reading.users,)
-        courses = reading.enrolled if course is None else (course,)
+        courses = reading.ids("courses") if course is None else (course,)
         jobs = _of_courses(reading, course)
     reading.go_on(jobs, first, told, courses)
     return reading.result()

@@ -92,9 +92,9 @@ class Budget:
         _log.info("portal %s: about %d calls to read it, %s left this week", client.name, needed.expected, left)
         if left is not None and left < needed.most + WEEK_FLOOR:
             raise QuotaSpent(
-                f"portal {client.name}: reading it takes about {needed.expected:,} more calls, up to {needed.most:,} "
-                f"with questions about missing rows, and {left:,} are left of this week's allowance ({WEEK_FLOOR} are "
-                "kept); nothing was written; run again when the week has rolled on"
+                f"portal {client.name}: about {needed.expected:,} more calls are needed to read it, up to "
+                f"{needed.most:,} with questions about missing rows, and {left:,} are left of this week's allowance "
+                f"({WEEK_FLOOR} are kept); nothing was written; run again later, when the week has rolled on"
             )
 
     def people(self, reads: Sequence[PortalRead], profiles: Mapping[str, pd.DataFrame]) -> None:

@@ -15,9 +15,11 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from etl import errors
+from etl import errors, space
 from etl.__main__ import main
+from etl.budget import Sent
 from etl.config import load
+from etl.salesforce.lease import MARGIN
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "cron" / "kubernetes"
@@ -197,6 +199,39 @@ def test_every_shard_has_its_pod_and_the_totals_come_last() -> None:
     minutes = [int(spec["schedule"].split()[1]) * 60 + int(spec["schedule"].split()[0]) for spec in (portals, totals)]
     latest = portals["startingDeadlineSeconds"] + indexed["activeDeadlineSeconds"]
     assert minutes[1] - minutes[0] >= latest / 60
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_retries_outlast_a_dead_pods_lease(name: str) -> None:
+    """A killed pod's lease holds its retries up for ten minutes: the cluster's doubled waits are longer together."""
+    spec = job_spec(name)
+    tries = spec.get("backoffLimitPerIndex") or spec["backoffLimit"]
+    waits = sum(min(10 * 2**number, 360) for number in range(tries))
+    assert MARGIN.total_seconds() < waits < spec["activeDeadlineSeconds"] / 2
+
+
+def gigabytes(quantity: str) -> float:
+    """Return a quantity of Kubernetes in bytes: all of ours are Gi."""
+    assert quantity.endswith("Gi")
+    return int(quantity.removesuffix("Gi")) * 2**30
+
+
+def disk(rows: int, *, held: bool) -> int:
+    """Return the bytes that a run of so many enrollments takes, when Salesforce holds them already or none of them."""
+    existing = {"LearnUponContactEnrollment__c": rows if held else 0}
+    sent = [] if held else [Sent(creates=rows, desired=rows)]
+    return space.with_slack(space.of_salesforce(existing) + space.of_learnupon(rows, existing) + space.of_writes(sent))
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_the_disk_fits_what_is_stated(name: str) -> None:
+    """What is requested does for 4 million enrollments, 2 of a first load; the limit for 10 million in any night."""
+    spec, (container,) = pod(name), pod(name)["containers"]
+    sizes = {one["name"]: gigabytes(one["emptyDir"]["sizeLimit"]) for one in spec["volumes"] if "emptyDir" in one}
+    assert disk(4_000_000, held=True) <= gigabytes(container["resources"]["requests"]["ephemeral-storage"])
+    assert disk(2_000_000, held=False) <= gigabytes(container["resources"]["requests"]["ephemeral-storage"])
+    assert max(disk(10_000_000, held=True), disk(10_000_000, held=False)) <= sizes["state"]
+    assert sum(sizes.values()) < gigabytes(container["resources"]["limits"]["ephemeral-storage"])
 
 
 def crontab() -> tuple[dict[str, str], list[list[str]]]:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +34,12 @@ class Elsewhere:
         path.write_text(yaml.safe_dump(settings), encoding="utf-8")
         return path
 
-    def start(self, *arguments: str, **changed: Any) -> subprocess.Popen[str]:
-        """Start the program (`run` without arguments) and return its process at once."""
+    def start(self, *arguments: str, environ: Mapping[str, str] | None = None, **changed: Any) -> subprocess.Popen[str]:
+        """Start the program (`run` without arguments) and return its process at once; `environ` is added to ours."""
         command = [sys.executable, "-m", "etl", "-q", "--config", str(self.config(**changed)), *(arguments or ("run",))]
-        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        surroundings = {**os.environ, "PYTHONPATH": str(ROOT), **(environ or {})}
         return subprocess.Popen(
-            command, cwd=ROOT, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command, cwd=ROOT, env=surroundings, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
     def reports(self) -> list[dict[str, Any]]:
