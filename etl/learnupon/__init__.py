@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from etl.learnupon.kept import Kept
     from etl.learnupon.pin import check_portal
     from etl.learnupon.questions import Confirmed, confirm
-    from etl.learnupon.reading import PortalRead, read_portal
+    from etl.learnupon.reading import Listed, PortalRead, read_portal
     from etl.learnupon.scope import UnknownLearner, read_scope
 
 __all__ = [
     "Confirmed",
     "Kept",
     "LearnUpon",
+    "Listed",
     "PortalRead",
     "UnknownLearner",
     "check_portal",
@@ -33,7 +34,7 @@ _BEHIND = {
     "kept": ("Kept",),
     "pin": ("check_portal",),
     "questions": ("Confirmed", "confirm"),
-    "reading": ("PortalRead", "read_portal"),
+    "reading": ("Listed", "PortalRead", "read_portal"),
     "scope": ("UnknownLearner", "read_scope"),
 }
 

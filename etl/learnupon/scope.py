@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from etl.errors import SourceUntrusted, UsageFault
 from etl.learnupon import pages
 from etl.learnupon.client import MISSING, LearnUpon
 from etl.learnupon.kept import Kept
-from etl.learnupon.reading import PortalRead, Progress, Reading, silent
+from etl.learnupon.reading import PortalRead, Progress, Reading, Told, silent, unheard
 from etl.learnupon.workers import Job
 
 _NOT_FOUND = MISSING | {422}
@@ -29,13 +30,14 @@ def read_scope(
     learner: str | None = None,
     progress: Progress = silent,
     kept: Kept | None = None,
+    told: Told = unheard,
     cores: Cores = ALONE,
 ) -> PortalRead:
     """Read the learners, courses and enrollments of a scope; paths and their enrollments only without `course`.
 
     `learner` is LearnUpon's user id or an e-mail address; with it only that learner is read, else all are. With both,
     the learner's enrollments of that course are kept. `kept` goes on from a stopped read of the same scope. An unknown
-    learner raises UnknownLearner, everything else (`cores` too) is as in `read_portal`.
+    learner raises UnknownLearner, everything else (`told` and `cores` too) is as in `read_portal`.
     """
     reading = Reading(client, folder, progress, kept=kept, cores=cores)
     listings: list[tuple[int, Job]] = [(1, reading.courses)]
@@ -44,12 +46,13 @@ def read_scope(
     reading.run(listings)
     if learner is not None:
         first: tuple[Job, ...] = ()
+        courses: Iterable[int] = ()
         jobs = _of_learner(reading, _find(reading, learner), course)
     else:
         first = (reading.users,)
+        courses = reading.enrolled if course is None else (course,)
         jobs = _of_courses(reading, course)
-    client.rate.expect(len(jobs) + len(first))
-    reading.run(jobs, first=first)
+    reading.go_on(jobs, first, told, courses)
     return reading.result()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from etl.errors import UsageFault
 from etl.learnupon import (
     Kept,
     LearnUpon,
+    Listed,
     PortalRead,
     UnknownLearner,
     check_portal,
@@ -35,6 +37,8 @@ _ENDPOINT: dict[Kind, Literal["users", "enrollments", "path_enrollments"]] = {
     "enrollment": "enrollments",
     "path": "path_enrollments",
 }
+Told = Callable[[LearnUpon, Listed], None]
+"""Is told what is still to be read of a portal, and raises when that must not begin; called by several threads."""
 
 
 _DECODERS = 2
@@ -60,6 +64,13 @@ class Portals:
         """Return how many requests were sent to all portals."""
         return sum(client.calls for client in self._clients)
 
+    @property
+    def week_left(self) -> int | None:
+        """Return the least that any portal says is left of its week's requests; None when none says."""
+        return min(
+            (client.rate.week_left for client in self._clients if client.rate.week_left is not None), default=None
+        )
+
     def close(self) -> None:
         """Close all connections."""
         for client in self._clients:
@@ -70,12 +81,16 @@ class Portals:
         for client in self._clients:
             self.warnings.extend(check_portal(client))
 
-    def read(self, folder: Path) -> list[PortalRead]:
-        """Read every portal completely, or raise: nothing may be concluded from a part."""
+    def read(self, folder: Path, told: Told) -> list[PortalRead]:
+        """Read every portal completely, or raise: nothing may be concluded from a part.
+
+        `told` learns of each portal how much there is to read before that begins.
+        """
         places = range(len(self._clients))
         decoders = Cores(spare(_DECODERS), after=_FEW_PAGES, imports=["etl.learnupon.pages"])
         with decoders as cores, threads(len(self._clients), self._job.stop) as pool:
-            found = first_failure([pool.submit(self._read, place, folder / str(place), cores) for place in places])
+            jobs = [pool.submit(self._read, place, folder / str(place), told, cores) for place in places]
+            found = first_failure(jobs)
         if all(read is None for read in found):
             raise UsageFault("no portal lists this learner: give --learner a user id or e-mail address that one lists")
         reads = [read or nobody(portal, folder) for read, portal in zip(found, self._job.portals, strict=True)]
@@ -86,12 +101,13 @@ class Portals:
             self.warnings.append(f"{resumed:,} listings were taken from the same backfill, which had been stopped")
         return reads
 
-    def _read(self, place: int, folder: Path, cores: Cores) -> PortalRead | None:
+    def _read(self, place: int, folder: Path, told: Told, cores: Cores) -> PortalRead | None:
         """Read one portal; None when it does not list the one learner asked for."""
         client, job = self._clients[place], self._job
         task = job.progress.task(f"pages of {job.portals[place].name}")
+        listed = partial(told, client)
         if job.backfill is None:
-            return read_portal(client, folder, progress=task.update, cores=cores)
+            return read_portal(client, folder, progress=task.update, told=listed, cores=cores)
         kept = self._kept[place] if job.writes else None
         scope = job.backfill
         try:
@@ -102,6 +118,7 @@ class Portals:
                 learner=scope.learner,
                 progress=task.update,
                 kept=kept,
+                told=listed,
                 cores=cores,
             )
         except UnknownLearner:

@@ -155,9 +155,9 @@ MUTANTS = (
         id="bad-portal-left-out",
         bug="A portal that cannot be trusted counts as one without learners.",
         file="etl/stages/extract.py",
-        source="            return read_portal(client, folder, progress=task.update, cores=cores)\n",
+        source="            return read_portal(client, folder, progress=task.update, told=listed, cores=cores)\n",
         planted="""            try:
-                return read_portal(client, folder, progress=task.update, cores=cores)
+                return read_portal(client, folder, progress=task.update, told=listed, cores=cores)
             except Exception:
                 return None
 """,
@@ -191,7 +191,7 @@ MUTANTS = (
         id="week-spent-to-the-end",
         bug="The week's allowance is used until nothing is left.",
         file="etl/learnupon/rate.py",
-        source="        if self._week is not None and self._week < self._needed + _WEEK_FLOOR:",
+        source="        if self._week is not None and self._week < self._needed + WEEK_FLOOR:",
         planted="        if self._week is not None and self._week <= 0:",
         tests=("edges/test_learnupon_rate.py::test_a_week_that_would_not_last_stops_before_it_is_gone",),
     ),
