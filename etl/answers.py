@@ -18,7 +18,8 @@ from etl.errors import RetryableAnswer
 
 TRANSIENT = frozenset({420, 429, 500, 502, 503, 504})
 """Statuses that another attempt may mend."""
-_CHUNK = 1 << 18
+_CHUNK = 1 << 17
+"""Bytes read at a time: to allocate twice as much anew for each piece costs more than the call it spares (measured)."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,9 @@ def chunks(
     `seconds` bounds the whole reading, so that a body that drips for ever is given up.
     """
     deadline, size = clock.monotonic() + seconds, 0
+    coded = "Content-Encoding" in response.headers  # asked to decode what is not coded, urllib3 copies it twice
     try:
-        while piece := response.raw.read1(_CHUNK, decode_content=True):
+        while piece := response.raw.read1(_CHUNK, decode_content=coded):
             size += len(piece)
             if max_bytes is not None and size > max_bytes:
                 raise OversizedAnswer(f"the answer is larger than {max_bytes} bytes")

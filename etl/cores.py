@@ -48,9 +48,8 @@ def available(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
 
 
 def spare(most: int) -> int:
-    """Return how many workers pay off, `most` at most: none on one core."""
-    cores = available()
-    return min(cores, most) if cores > 1 else 0
+    """Return how many cores are left beside the one that whoever asks keeps busy, `most` at most; none of one core."""
+    return min(available() - 1, most)
 
 
 class Cores:

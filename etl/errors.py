@@ -98,7 +98,7 @@ class GuardTripped(SyncError):
 
 
 class StateFault(SyncError):
-    """The local disk or the state folder failed."""
+    """The local disk or the state folder failed, or a process of our own was lost (memory)."""
 
     exit_code = 74
     outcome = "state"

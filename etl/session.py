@@ -111,6 +111,7 @@ def call(  # noqa: PLR0913 - every one of them is optional but the first three
     gate: Gate | None = None,
     accept: Callable[[requests.Response], None] | None = None,
     consume: Callable[[requests.Response], None] | None = None,
+    prepared: requests.PreparedRequest | None = None,
     **request: Any,
 ) -> requests.Response:
     """Send a request until it is answered, and return the answer, whatever its status, its body read.
@@ -120,7 +121,8 @@ def call(  # noqa: PLR0913 - every one of them is optional but the first three
     that sending twice does no harm; without it, a request that may have arrived is never sent again. `accept` looks
     at an answer and may raise RetryableAnswer. `consume` reads the body of an answer below 400 itself (by `chunks`).
     Everything else (headers, params, json, data, auth) goes to `requests.Request`; a `data` that can be called is
-    called anew for every attempt, since an open file is at its end after the first.
+    called anew for every attempt, since an open file is at its end after the first. `prepared` is sent as it is, in
+    place of all that.
 
     Raises Unavailable when patience ends, AnswerLost when a request that must not be repeated got no clear answer,
     OversizedAnswer when the decoded body exceeds `max_bytes`.
@@ -128,6 +130,7 @@ def call(  # noqa: PLR0913 - every one of them is optional but the first three
     one = _Call(session, method, url, clock, patience or Patience(), retry_on, max_bytes, calls, gate, consume, request)
     one.repeatable = method.upper() in {"GET", "HEAD"} if repeatable is None else repeatable
     one.accept = accept
+    one.prepared = prepared
     return one.run(random)
 
 
@@ -148,6 +151,7 @@ class _Call:
     request: dict[str, Any]
     repeatable: bool = True
     accept: Callable[[requests.Response], None] | None = None
+    prepared: requests.PreparedRequest | None = None
     waited: float = 0.0
     began: float = 0.0
     asked: float = 0.0
@@ -189,10 +193,7 @@ class _Call:
         return response
 
     def _send(self) -> requests.Response:
-        parts = self.request
-        if callable(parts.get("data")):
-            parts = {**parts, "data": parts["data"]()}
-        prepared = self.session.prepare_request(requests.Request(self.method.upper(), self.url, **parts))
+        prepared = self.prepared or self._prepared()
         veil.remember(prepared.headers.get("Authorization"), prepared.body)
         timeout = (self.patience.connect_s, self.patience.read_s)
         try:
@@ -203,6 +204,12 @@ class _Call:
         except (requests.ConnectionError, requests.Timeout) as error:
             self._lost(f"no answer ({_reason(error)})", error, arrived=not _never_sent(error))
             raise AssertionError from error  # pragma: no cover - _lost always raises
+
+    def _prepared(self) -> requests.PreparedRequest:
+        parts = self.request
+        if callable(parts.get("data")):
+            parts = {**parts, "data": parts["data"]()}
+        return self.session.prepare_request(requests.Request(self.method.upper(), self.url, **parts))
 
     def _read(self, response: requests.Response) -> None:
         try:

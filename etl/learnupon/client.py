@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pyarrow as pa
 import requests
@@ -70,10 +70,11 @@ class LearnUpon:
         self._calls = Calls()
         key = f"{portal.username.get_secret_value()}:{portal.password.get_secret_value()}"
         # On purpose without Content-Type: with one, a GET without a body was answered 400.
-        self._headers = {
+        headers = {
             "Accept": "application/json",
             "Authorization": "Basic " + base64.b64encode(key.encode()).decode("ascii"),
         }
+        self._root = self._http.prepare_request(requests.Request("GET", f"{portal.url}/api/v1", headers=headers))
 
     @property
     def name(self) -> str:
@@ -126,6 +127,7 @@ class LearnUpon:
                 self._http,
                 "GET",
                 f"{self.settings.url}/api/v1/{path}",
+                prepared=self._prepared(path, params),
                 clock=self.clock,
                 random=self._random,
                 patience=self._patience,
@@ -134,11 +136,15 @@ class LearnUpon:
                 calls=self._calls,
                 gate=self.rate,
                 accept=accept,
-                params=params,
-                headers=self._headers,
             )
         except OversizedAnswer as error:
             raise SourceUntrusted(f"{where}: {error}, which no page is; nothing may be concluded from it") from error
+
+    def _prepared(self, path: str, params: Mapping[str, str]) -> requests.PreparedRequest:
+        # A copy of what was prepared once: to prepare each request anew takes a quarter of the time it is under way.
+        request = self._root.copy()
+        request.url = f"{self._root.url}/{path}" + (f"?{urlencode(params)}" if params else "")
+        return request
 
     def _where(self, path: str, params: Mapping[str, str]) -> str:
         told = [f"{key} {value}" if key in _SHOWN else key for key, value in params.items() if value != "true"]

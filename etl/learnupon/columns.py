@@ -41,6 +41,9 @@ class Column:
 
     def ids(self) -> pa.Array:
         """Return integers that must be there: above 0 and no larger than what a key can hold (`shapes.MAX_ID`)."""
+        array = self._as_they_are()
+        if array is not None and not array.null_count and _within(array, 1, MAX_ID):
+            return array
         array = self.numbers()
         if array.null_count:
             raise self._refusal(array.is_null().index(pa.scalar(True)).as_py(), "is missing")
@@ -53,18 +56,15 @@ class Column:
         array = self._as_they_are()
         if array is None:
             array = pa.array(self._each(_integer), pa.int64())
-        bounds = pc.min_max(array)
-        if array.null_count < len(array) and not (bounds["min"].as_py() > 0 and bounds["max"].as_py() < _LONGEST):
+        if not _within(array, 1, _LONGEST - 1):
             self._each(_positive)
         return array
 
     def versions(self) -> pa.Array:
         """Return integers from 0 up, or null."""
         array = self._as_they_are()
-        if array is not None:
-            bounds = pc.min_max(array)
-            if array.null_count == len(array) or (bounds["min"].as_py() >= 0 and bounds["max"].as_py() < _EXACT):
-                return array
+        if array is not None and _within(array, 0, _EXACT - 1):
+            return array
         return pa.array(self._each(_version), pa.int64())
 
     def _as_they_are(self) -> pa.Array | None:
@@ -135,6 +135,13 @@ class Column:
         return SourceUntrusted(
             f"{self._where}: {self._field} of {row} {what}; nothing may be concluded from this portal"
         )
+
+
+def _within(array: pa.Array, least: int, most: int) -> bool:
+    """Say whether all values that are there are in these bounds."""
+    bounds = pc.min_max(array)
+    smallest: int | None = bounds["min"].as_py()
+    return smallest is None or (smallest >= least and bounds["max"].as_py() <= most)
 
 
 def _integer(value: Any) -> int | None:

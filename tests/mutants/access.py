@@ -86,8 +86,8 @@ MUTANTS = (
         id="environment-trusted",
         bug="Proxies and netrc of the environment are used.",
         file=_SESSION,
-        source="        prepared = self.session.prepare_request(",
-        planted="        self.session.trust_env = True\n        prepared = self.session.prepare_request(",
+        source="        return self.session.prepare_request(",
+        planted="        self.session.trust_env = True\n        return self.session.prepare_request(",
         tests=(f"{_CALLS}::test_the_environment_is_not_trusted",),
     ),
     Mutant(

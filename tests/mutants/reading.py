@@ -7,9 +7,11 @@ from mutants.mutant import Mutant
 _LISTING = "etl/learnupon/listing.py"
 _PAGES = "etl/learnupon/pages.py"
 _READING = "etl/learnupon/reading.py"
+_CORES = "etl/cores.py"
 _UNTRUSTED = "edges/test_learnupon_untrusted.py"
 _READ = "edges/test_learnupon_reading.py"
 _ASKED = "edges/test_learnupon_questions.py"
+_AT_CORES = "edges/test_cores.py"
 
 MUTANTS = (
     Mutant(
@@ -202,5 +204,29 @@ MUTANTS = (
         source="                max_bytes=_MAX_BYTES,\n",
         planted="",
         tests=(f"{_UNTRUSTED}::test_a_swollen_page_is_refused",),
+    ),
+    Mutant(
+        id="undone-is-done",
+        bug="What a worker could not do comes back as nothing, without the error.",
+        file=_CORES,
+        source="        return result if done else function(*arguments)\n",
+        planted="        return result\n",
+        tests=(f"{_AT_CORES}::test_an_error_is_the_one_that_would_have_been_raised_here",),
+    ),
+    Mutant(
+        id="workers-heed-signals",
+        bug="A worker ends by the SIGTERM that was for all, before the run has stopped.",
+        file=_CORES,
+        source="        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF)\n",
+        planted="        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())\n",
+        tests=(f"{_AT_CORES}::test_a_worker_takes_no_part_in_signals",),
+    ),
+    Mutant(
+        id="unread-answers-left",
+        bug="An answer that nobody fetched is given to the next who asks.",
+        file=_CORES,
+        source="                self.close()\n            for unread, _ in under_way:\n                unread.drop()\n",
+        planted="                for unread, _ in under_way:\n                    self._idle.put(unread)\n",
+        tests=(f"{_AT_CORES}::test_whoever_leaves_early_leaves_no_answer_behind",),
     ),
 )

@@ -1,0 +1,111 @@
+"""A whole run that has others decode its pages: one of them killed, or everything told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from runs.elsewhere import Elsewhere
+from runs.stage import CONTACT_ROWS, Stage
+from runs.told import told
+
+from etl.cores import available
+from etl.emulator.faults import Fault
+
+COURSES = 112
+"""As many pages of enrollments: more than are decoded before workers are started."""
+LATE = 108
+pytestmark = pytest.mark.skipif(available() < 2, reason="one core: no workers")
+
+
+def workers(parent: int) -> Iterator[int]:
+    """Give the worker processes of a process."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            state = (folder / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+            if state[1] == str(parent) and state[0] != "Z" and b"etl.worker" in (folder / "cmdline").read_bytes():
+                yield int(folder.name)
+
+
+def waiting(pid: int) -> bool:
+    """Say whether a worker has started and waits for work: its first thread sleeps and goes on sleeping."""
+    for _ in range(8):
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "S":
+                return False
+        time.sleep(0.02)
+    return True
+
+
+def held_until_they_wait(parent: int) -> list[int]:
+    """Wait for the workers of a process to be there and have started; return them."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        found = list(workers(parent))
+        if found and all(map(waiting, found)):
+            return found
+        time.sleep(0.02)
+    return []
+
+
+@pytest.fixture
+def long(stage: Stage) -> Stage:
+    """Give a portal of so many pages that workers are started."""
+    learner = stage.learner()
+    for _ in range(COURSES):
+        stage.enroll(learner, status="passed")
+    return stage
+
+
+def at_a_late_page(stage: Stage, happens: object) -> None:
+    """Let something happen while one of the last pages is awaited."""
+    match = r"/academy/.*enrollments/search"
+    stage.emu.learnupon_faults.add(Fault(match=match, nth=LATE, hook=happens))  # type: ignore[arg-type]
+
+
+@pytest.mark.fault("R9")
+def test_a_run_whose_worker_is_killed_writes_nothing(long: Stage) -> None:
+    """A worker that the kernel kills for its memory ends the run with 74, nothing written; the next run is whole."""
+    killed: list[int] = []
+
+    def kill(_: object) -> None:
+        killed.extend(held_until_they_wait(os.getpid()))
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+
+    at_a_late_page(long, kill)
+    result = long.run()
+    assert killed, "no worker was started"
+    told(result, 74, "a worker process of this run was ended by SIGKILL", "memory")
+    assert result.effects == []
+    long.synced()
+    assert len(long.rows(CONTACT_ROWS)) == COURSES
+    assert list(workers(os.getpid())) == []
+
+
+@pytest.mark.fault("R4")
+def test_a_signal_to_all_processes_of_a_run_stops_it_cleanly(long: Stage) -> None:
+    """SIGTERM to the run and its workers alike, as an init system sends it: 143, soon, and no process is left."""
+    found: list[int] = []
+    began: list[float] = []
+
+    def stop(_: object) -> None:
+        found.extend(held_until_they_wait(process.pid))
+        began.append(time.monotonic())
+        for pid in (*found, process.pid):
+            os.kill(pid, signal.SIGTERM)
+
+    at_a_late_page(long, stop)
+    machine = Elsewhere(long, long.folder / "pod")
+    with machine.start() as process:
+        assert process.wait(timeout=90) == 143
+    assert found, "no worker was started"
+    assert time.monotonic() - began[0] < 20
+    assert [pid for pid in found if Path(f"/proc/{pid}").exists()] == []
+    (report,) = machine.reports()
+    assert (report["exit_code"], report["outcome"]) == (143, "interrupted")
