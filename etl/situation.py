@@ -133,7 +133,7 @@ def learners_of(users: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def member_questions(learners: pd.DataFrame, members: Park, portal_ids: Sequence[int]) -> pd.Series:
     """Return the learners (codes) whose memberships Salesforce holds but `/users` does not list: to be asked by id."""
-    existing = existing_frame(members.read(), MEMBERSHIP, portal_ids)
+    existing = existing_frame(members.read([KEY, REMOVED]), MEMBERSHIP, portal_ids)
     return decide.member_questions(pd.Index(learners["learner"]), existing)
 
 

@@ -54,7 +54,9 @@ def judge(
         learners = situation.learners_of([read.users for read in reads])
     matched = match_learners(org, learners, held.profiles, job.settings.matching)
     if job.with_profiles:
-        rows = frames.to_pandas(held.rows[MEMBERSHIP.name].read())
+        rows = frames.to_pandas(
+            held.rows[MEMBERSHIP.name].read(["Contact__c", "User__c", "LU_Portal_Membership_ID__c"])
+        )
         people = with_members(org, rows, matched.profiles)
         matched = replace(matched, profiles=without_strangers(org, people, rows, matched.learners))
     whole = _inputs(job, reads, held, shapes, matched, questions.gone)
