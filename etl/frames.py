@@ -123,6 +123,11 @@ def is_in(values: pd.Series, among: pd.Series) -> pd.Series:
     return pd.Series(found.to_numpy(zero_copy_only=False), index=values.index)
 
 
+def lacking(values: pd.Series, among: pd.Series) -> list[str]:
+    """Return the texts that are not among others, each once, sorted, without null."""
+    return sorted(values[~is_in(values, among)].dropna().unique())
+
+
 def numbered_by(key: str) -> Callable[[pa.Table], np.ndarray[Any, Any]]:
     """Return what numbers the rows of a table by a text column, for partitions: equal texts have equal numbers."""
 

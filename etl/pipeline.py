@@ -54,6 +54,7 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
 
     inputs, source_guards = judge(job, org, portals, reads, held, shapes, folder.work / "open")
     record.matched(inputs.learners)
+    reads.clear()  # what is still needed of them is in the inputs
     plan = planning.build(inputs, folder.folder("plan"), portals.warnings)
     change = scopes.look(job, org, record)
     plan.guards = guard(job, org, plan, source_guards, changed=change.names)

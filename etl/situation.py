@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl import decide, frames, keys
 from etl.config.models import RulesSettings
@@ -170,9 +171,8 @@ def missing_rows(
 def _unflagged(park: Park, portal_id: int) -> int:
     number = 0
     for table in park.batches():
-        ours = table[KEY].to_pandas().str.startswith(f"{portal_id}:")
-        flagged = table[REMOVED].to_pandas().fillna(value=False).astype(bool)
-        number += int((ours & ~flagged).sum())
+        ours = pc.starts_with(table[KEY], f"{portal_id}:")
+        number += pc.sum(pc.and_not(ours, pc.fill_null(table[REMOVED], False))).as_py() or 0
     return number
 
 
