@@ -15,10 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-ID_BITS = 48
-PLACE = 1 << ID_BITS
-MAX_ID = PLACE - 1
-"""Largest LearnUpon id that fits a code (281 trillion; ids seen so far have 8 to 11 digits)."""
+from etl import shapes
+
+MAX_ID = shapes.MAX_ID
+PLACE = MAX_ID + 1
 UNREADABLE = -1
 """Code of a key that begins with our portal but is not of a form we write."""
 _MOST_DIGITS = len(str(MAX_ID))
