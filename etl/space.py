@@ -1,6 +1,6 @@
 """How many bytes of disk a run will take, from counts of rows alone; it looks at no disk and stops nothing.
 
-What grows with a portal lies on the disk, not in memory: both sides' rows, parked and split into partitions, then the
+What grows with a portal lies on the disk, not in memory: both sides' rows, parked, then those on which they differ, the
 plan, and the files that are sent and read back. Figures are bytes a row, measured with the demo's names (46 characters
 of a course on the average).
 """
@@ -24,7 +24,7 @@ _SENT = 200
 _LISTED_CHANGE = 100
 """A row of `changes/*.csv` (measured: 51 of a create, 85 of an update)."""
 _SPLIT = 2
-"""Rows lie there twice while they are parted: as they came, and by partition."""
+"""Rows lie there twice when both sides differ in all of them: as they came, and as left to be decided."""
 _SLACK = 1.1
 
 

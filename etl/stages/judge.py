@@ -45,7 +45,7 @@ def judge(
     learners = situation.learners_of([read.users for read in reads])
     if job.backfill:
         matched = match_learners(org, learners, held.profiles, job.settings.matching)
-        return settle(_inputs(job, reads, held, shapes, matched, {}), folder), []
+        return _settled(_inputs(job, reads, held, shapes, matched, {}), folder), []
     members = situation.member_questions(learners, held.rows[MEMBERSHIP.name], job.portal_ids)
     names = [portal.name for portal in job.portals]
     lost = situation.missing_rows({"member": members}, held.rows, job.portal_ids, names)
@@ -69,8 +69,23 @@ def judge(
         for row in _ROWS:
             questions.ask(row, asked[row])
         if _rows(whole) != listed:  # rows that LearnUpon has after all count in totals and on paths
+            _clear(inputs)
             inputs = settle(whole, folder)
+    _clear(whole)
     return replace(inputs, gone=questions.gone), [shrink, questions.reading(members, asked)]
+
+
+def _settled(whole: Inputs, folder: Path) -> Inputs:
+    inputs = settle(whole, folder)
+    _clear(whole)
+    return inputs
+
+
+def _clear(inputs: Inputs) -> None:
+    """Remove the enrollments of both sides from the disk: what was left to decide lies elsewhere."""
+    for row in _ROWS:
+        for park in (*inputs.listings[row], *(inputs.held[entity.name] for entity in situation.SIDES[row])):
+            park.clear()
 
 
 def _rows(inputs: Inputs) -> int:
