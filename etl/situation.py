@@ -105,7 +105,7 @@ class Inputs:
     with_profiles: bool = True
     scope: Scope | None = None
     """None: everything. Else a backfill: creates and updates in its scope, the rest is neither judged nor counted."""
-    rows_per_partition: int = 65_536
+    rows_per_partition: int = 131_072
     """About how many rows of a side are compared at once: what memory depends on, and nothing else does."""
     settled: Settled | None = None
     """What was settled before: the listings and held enrollments are then only what that left over."""
