@@ -6,6 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
+from etl.frames import is_in, lacking
 from etl.ids import to_18
 
 Text = pd.StringDtype("pyarrow")
@@ -48,9 +49,9 @@ def claims(users: pd.DataFrame, both_ids: BothIds) -> pd.DataFrame:
     return pd.DataFrame({"side": side, "person_id": person, "reason": reason})
 
 
-def claimed_ids(claimed: pd.DataFrame, side: str) -> list[str]:
-    """Return the well-formed record ids claimed on one side, each once, sorted."""
-    return sorted(claimed.loc[(claimed["side"] == side).fillna(value=False), "person_id"].dropna().unique())
+def claimed_ids(claimed: pd.DataFrame, side: str, known: pd.Series) -> list[str]:
+    """Return the well-formed record ids claimed on one side that are not known yet, each once, sorted."""
+    return lacking(claimed.loc[(claimed["side"] == side).fillna(value=False), "person_id"], known)
 
 
 def emails_to_find(users: pd.DataFrame, claimed: pd.DataFrame) -> list[str]:
@@ -65,8 +66,8 @@ def _emails(users: pd.DataFrame) -> pd.Series:
 
 def masters_missing(people: pd.DataFrame) -> list[str]:
     """Return the masters of merged records that are not among `people` themselves, each once, sorted."""
-    merged = people.loc[people["IsDeleted"].fillna(value=False).astype(bool), "MasterRecordId"].dropna()
-    return sorted(set(merged) - set(people["Id"]))
+    merged = people.loc[people["IsDeleted"].fillna(value=False).astype(bool), "MasterRecordId"]
+    return lacking(merged, people["Id"])
 
 
 def resolve(claimed: pd.DataFrame, contacts: pd.DataFrame, users: pd.DataFrame) -> pd.DataFrame:
@@ -96,8 +97,8 @@ def _follow(ids: pd.Series, people: pd.DataFrame) -> tuple[pd.Series, pd.Series]
         if onward.isna().all():
             break
         current = onward.fillna(current)
-    known = current.where(current.isin(people["Id"]))
-    deleted = known.isin(people.loc[gone, "Id"]).astype(bool)
+    known = current.where(is_in(current, people["Id"]))
+    deleted = is_in(known, people.loc[gone, "Id"])
     return known.astype(Text), deleted
 
 

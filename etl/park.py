@@ -35,6 +35,12 @@ def parts_for(rows: int, rows_each: int) -> int:
     return 1 << min(_BITS, max(0, (rows - 1) // rows_each).bit_length())
 
 
+def places(numbers: np.ndarray[Any, Any], count: int) -> np.ndarray[Any, Any]:
+    """Return the partition of each number; one of twice as many partitions lies inside one of `count`."""
+    upper = (numbers.astype("uint64") * _SPREAD) >> np.uint64(64 - _BITS)
+    return (upper.astype("uint32") * np.uint32(count) >> np.uint32(_BITS)).astype("uint16")
+
+
 class Park:
     """One table on disk, written by many threads, then read as a whole or partition by partition.
 
@@ -113,10 +119,10 @@ class Park:
         if waiting:
             yield pa.Table.from_batches(waiting, self.schema)
 
-    def read(self) -> pa.Table:
-        """Give all rows as one table: only for tables known to be small."""
-        tables = list(self.batches())
-        return pa.concat_tables(tables) if tables else self.schema.empty_table()
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Give all rows, of these columns alone if named, as one table: only for tables known to be small."""
+        names = list(self.schema.names if columns is None else columns)
+        return pa.concat_tables([table.select(names) for table in (self.schema.empty_table(), *self.batches())])
 
     def partitions(
         self, count: int, number: Number | None = None, columns: Sequence[str] | None = None
@@ -128,7 +134,7 @@ class Park:
         """
         names = self.schema.names if columns is None else list(columns)
         if count == 1:
-            yield self.read().select(names)
+            yield self.read(names)
         elif self._number is not None:
             waiting = pa.Table.from_batches(self._waiting, self.schema).combine_chunks()
             rest = _in_order(waiting, self._number, count)
@@ -150,7 +156,7 @@ class Park:
             first, end = place * batches // count, -(-(place + 1) * batches // count)
             table = pa.Table.from_batches([file.get_batch(one) for one in range(first, end)], self.schema)
         if batches < count and self._number is not None:
-            table = table.filter(pa.array(_places(self._number(table), count) == place))
+            table = table.filter(pa.array(places(self._number(table), count) == place))
         return table
 
     def clear(self) -> None:
@@ -162,21 +168,15 @@ class Park:
             self._files, self._waiting, self._waiting_rows, self.rows = [], [], 0, 0
 
 
-def _places(numbers: np.ndarray[Any, Any], count: int) -> np.ndarray[Any, Any]:
-    """Return the partition of each number; one of twice as many partitions lies inside one of `count`."""
-    upper = (numbers.astype("uint64") * _SPREAD) >> np.uint64(64 - _BITS)
-    return (upper.astype("uint32") * np.uint32(count) >> np.uint32(_BITS)).astype("uint16")
-
-
 def _batches_for(rows: int) -> int:
     return parts_for(rows // _FEWEST_BATCH_ROWS, 1)
 
 
 def _in_order(table: pa.Table, number: Number, count: int) -> list[pa.Table]:
     """Return the rows of each of `count` partitions."""
-    places = _places(number(table), count)
-    order = np.argsort(places, kind="stable")
-    bounds = np.searchsorted(places[order], np.arange(count + 1))
+    place = places(number(table), count)
+    order = np.argsort(place, kind="stable")
+    bounds = np.searchsorted(place[order], np.arange(count + 1))
     ordered = table.take(pa.array(order))
     return [ordered.slice(start, end - start) for start, end in pairwise(bounds.tolist())]
 

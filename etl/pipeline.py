@@ -58,8 +58,8 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     record.read(reads)
     budget.people(reads, held.profiles)
 
-    inputs, source_guards = judge(job, org, portals, reads, held, shapes, folder.work / "open")
-    record.matched(inputs.learners)
+    inputs, source_guards = judge(job, org, portals, reads, held, shapes, folder.work / "open", record.matched)
+    reads.clear()  # what is still needed of them is in the inputs
     plan = planning.build(inputs, folder.folder(PLAN), portals.warnings)
     change = scopes.look(job, org, record)
     plan.guards = guard(job, org, plan, source_guards, changed=change.names)

@@ -11,13 +11,14 @@ from etl import decide, keys, rows, totals
 from etl.book import Book
 from etl.frames import is_in, to_pandas
 from etl.normalise import Shapes
-from etl.park import Park
+from etl.park import Park, parts_for, places
 from etl.paths import Progress
 from etl.plan import Plan
 from etl.schema import COUNTS, CUSTOM, ENTITIES, KEY, MEMBERSHIP, PORTAL, PROFILES, Entity
 from etl.settle import settle
-from etl.situation import SIDES, Inputs, Row, Settled, existing_frame, partitions
+from etl.situation import SIDES, Inputs, Row, Settled, existing_frame, held_number, partitions
 
+_OF_PROFILES = ["code", "Contact__c", "User__c", "LU_Portal_Membership_ID__c", totals.LAST_ACCESS, *COUNTS]
 UNLISTED = "{n} enrollments belong to users that /users does not list; their rows in Salesforce stay as they are"
 UNREADABLE = "{n} rows in Salesforce have a key of our portals but of no form we write; they stay as they are"
 UNCONFIRMED = "{n} rows are missing from LearnUpon's listings but not confirmed gone; they stay until a later run asks"
@@ -31,7 +32,7 @@ def build(inputs: Inputs, folder: Path, warnings: list[str]) -> Plan:
     agreed = _enter_settled(book, inputs)
     for row in SIDES:
         _enter_rows(book, inputs, row, agreed.progress)
-    members = _enter_members(book, inputs, agreed.totals, agreed.in_scope)
+    members = _enter_members(book, inputs, agreed)
     if inputs.with_profiles:
         _enter_profiles(book, inputs, members, agreed.in_scope)
     return book.close(ENTITIES if inputs.with_profiles else CUSTOM, warnings)
@@ -144,17 +145,28 @@ def _of_side(desired: pd.DataFrame, kept: pd.DataFrame, entity: Entity) -> pd.Da
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
-def _enter_members(book: Book, inputs: Inputs, counted: pd.DataFrame, in_scope: pd.Index) -> pd.DataFrame:
-    """Enter the memberships; return them as Salesforce will hold them after the run, with `place`."""
-    held = existing_frame(inputs.held[MEMBERSHIP.name].read(), MEMBERSHIP, inputs.portal_ids)
-    learners = inputs.learners
-    if inputs.scope:
-        return _enter_scoped_members(book, inputs, counted, in_scope, held)
+def _enter_members(book: Book, inputs: Inputs, agreed: Settled) -> pd.DataFrame:
+    """Enter the memberships, partition by partition; return them as `_after` does."""
+    park = inputs.held[MEMBERSHIP.name]
+    count = parts_for(max(park.rows, len(inputs.learners)), inputs.rows_per_partition)
+    place = places(keys.lu_ids(inputs.learners["learner"]).to_numpy(), count)
+    entered = []
+    for number, table in enumerate(park.partitions(count, held_number("member", inputs.portal_ids))):
+        learners = inputs.learners[place == number]
+        held = existing_frame(table, MEMBERSHIP, inputs.portal_ids)
+        enter = _enter_scoped_part if inputs.scope else _enter_part
+        entered.append(enter(book, inputs, agreed, learners, held))
+    return pd.concat(entered, ignore_index=True)
+
+
+def _enter_part(
+    book: Book, inputs: Inputs, agreed: Settled, learners: pd.DataFrame, held: pd.DataFrame
+) -> pd.DataFrame:
     existing = book.apart(held, [MEMBERSHIP])
-    desired = rows.membership_rows(learners, counted, inputs.portal_ids)
+    desired = rows.membership_rows(learners, agreed.totals, inputs.portal_ids)
     unreadable = existing["code"] == keys.UNREADABLE
     listed = existing["code"].isin(learners["learner"])
-    left = existing["code"].isin(inputs.unmatched)
+    left = existing["code"].isin(learners.loc[learners["side"].isna(), "learner"])
     flagged = existing["Removed_In_LearnUpon__c"].fillna(value=False).astype(bool)
     gone = existing["code"].isin(inputs.gone.get("member", frozenset()))
     kept = ~listed & ~unreadable & (flagged | gone)
@@ -177,18 +189,17 @@ def _enter_members(book: Book, inputs: Inputs, counted: pd.DataFrame, in_scope: 
     members = _after(entered, held[~held["code"].isin(entered["code"])])
     if set(COUNTS) <= set(inputs.shapes[MEMBERSHIP.name]):
         return members
-    return totals.without_columns(members, learners, counted, inputs.profiles)
+    return totals.without_columns(members, learners, agreed.totals, inputs.profiles)
 
 
-def _enter_scoped_members(
-    book: Book, inputs: Inputs, counted: pd.DataFrame, in_scope: pd.Index, existing: pd.DataFrame
+def _enter_scoped_part(
+    book: Book, inputs: Inputs, agreed: Settled, learners: pd.DataFrame, existing: pd.DataFrame
 ) -> pd.DataFrame:
     """Enter the memberships of a backfill: totals only where all enrollments were read, else only what is missing."""
     scope = inputs.scope
-    learners = inputs.learners
     if scope and scope.by_rows:
-        learners = learners[learners["learner"].isin(in_scope)]
-    desired = rows.membership_rows(learners, counted, inputs.portal_ids)
+        learners = learners[learners["learner"].isin(agreed.in_scope)]
+    desired = rows.membership_rows(learners, agreed.totals, inputs.portal_ids)
     if not (scope and scope.whole):
         desired = desired[~desired["code"].isin(existing["code"])].reset_index(drop=True)
         for column in COUNTS:
@@ -208,11 +219,9 @@ def _enter_scoped_members(
 
 
 def _after(entered: pd.DataFrame, untouched: pd.DataFrame) -> pd.DataFrame:
-    columns = ["code", KEY, *MEMBERSHIP.columns]
+    """Return memberships as they will be after the run: code, place, and what the profiles are made of."""
     readable = untouched[untouched["code"] != keys.UNREADABLE].drop_duplicates("code")
-    parts = [part[columns] for part in (entered, readable) if len(part)]
-    if not parts:
-        parts = [entered[columns]]
+    parts = [part[_OF_PROFILES] for part in (entered, readable) if len(part)] or [entered[_OF_PROFILES]]
     return pd.concat(parts, ignore_index=True).assign(place=lambda frame: keys.places(frame["code"]))
 
 
@@ -248,9 +257,10 @@ def _scoped_people(inputs: Inputs, entity: Entity, in_scope: pd.Index) -> pd.Ser
 
 
 def members_held(park: Park, portal_ids: Sequence[int]) -> pd.DataFrame:
-    """Return the memberships Salesforce holds, with `code` and `place`."""
-    held = existing_frame(park.read(), MEMBERSHIP, portal_ids)
-    return _after(held.iloc[:0], held)
+    """Return the memberships Salesforce holds as the profiles need them, each once."""
+    parts = [existing_frame(table, MEMBERSHIP, portal_ids) for table in (park.schema.empty_table(), *park.batches())]
+    members = pd.concat([_after(part.iloc[:0], part) for part in parts], ignore_index=True)
+    return members.drop_duplicates("code", ignore_index=True)
 
 
 def build_totals(

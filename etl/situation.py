@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl import decide, frames, keys
 from etl.config.models import RulesSettings
@@ -133,7 +134,7 @@ def learners_of(users: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def member_questions(learners: pd.DataFrame, members: Park, portal_ids: Sequence[int]) -> pd.Series:
     """Return the learners (codes) whose memberships Salesforce holds but `/users` does not list: to be asked by id."""
-    existing = existing_frame(members.read(), MEMBERSHIP, portal_ids)
+    existing = existing_frame(members.read([KEY, REMOVED]), MEMBERSHIP, portal_ids)
     return decide.member_questions(pd.Index(learners["learner"]), existing)
 
 
@@ -170,9 +171,8 @@ def missing_rows(
 def _unflagged(park: Park, portal_id: int) -> int:
     number = 0
     for table in park.batches():
-        ours = table[KEY].to_pandas().str.startswith(f"{portal_id}:")
-        flagged = table[REMOVED].to_pandas().fillna(value=False).astype(bool)
-        number += int((ours & ~flagged).sum())
+        ours = pc.starts_with(table[KEY], f"{portal_id}:")
+        number += pc.sum(pc.and_not(ours, pc.fill_null(table[REMOVED], False))).as_py() or 0
     return number
 
 

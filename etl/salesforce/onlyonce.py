@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.frames import hashed
 from etl.park import Park
 from etl.plan import EntityPlan
 
@@ -40,10 +40,10 @@ def _repeated(parks: Sequence[Park], column: str) -> list[str]:
     for keys in _keys(parks, column):
         if keys.null_count or pc.any(pc.equal(keys, "")).as_py():
             return ["(empty)"]
-        hashes[end : end + len(keys)] = _hashed(keys)
+        hashes[end : end + len(keys)] = hashed(keys)
         end += len(keys)
     hashes.sort()
-    twice = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+    twice = hashes[1:][hashes[1:] == hashes[:-1]]
     if not len(twice):
         return []
     # two values may share a hash: what counts are the values
@@ -57,9 +57,5 @@ def _keys(parks: Sequence[Park], column: str) -> Iterator[pa.ChunkedArray]:
             yield table[column]
 
 
-def _hashed(keys: pa.ChunkedArray) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    return np.asarray(pd.util.hash_array(keys.to_numpy()), dtype=np.uint64)
-
-
 def _among(keys: pa.ChunkedArray, hashes: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> pa.Array:
-    return pa.array(np.isin(_hashed(keys), hashes))
+    return pa.array(np.isin(hashed(keys), hashes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from etl.stages.people import Matched, match_learners, with_members, without_str
 from etl.stages.target import Held
 
 _ROWS: tuple[Row, Row] = ("enrollment", "path")
+_OF_LEARNERS = ["learner", "side", "person_id", "reason", "last_sign_in_at"]
 
 
 def judge(
@@ -35,29 +36,28 @@ def judge(
     held: Held,
     shapes: Mapping[str, Shapes],
     folder: Path,
+    told: Callable[[pd.DataFrame], None],
 ) -> tuple[Inputs, list[Reading]]:
     """Return the plan's inputs, settled in `folder`, and what the guards on the source read.
+
+    `told` hears of all learners as they were matched, with their names, which nothing after that needs.
 
     Rows missing from a listing are asked about by id, at most `guards.max_confirmations` of them; live ones join the
     reads. When the source has shrunk too much nobody is asked: the run stops anyway, or only shows its plan.
     """
     questions = _Questions(job, portals, reads)
-    learners = situation.learners_of([read.users for read in reads])
-    if job.backfill:
-        matched = match_learners(org, learners, held.profiles, job.settings.matching)
-        return settle(_inputs(job, reads, held, shapes, matched, {}), folder), []
-    members = situation.member_questions(learners, held.rows[MEMBERSHIP.name], job.portal_ids)
     names = [portal.name for portal in job.portals]
-    lost = situation.missing_rows({"member": members}, held.rows, job.portal_ids, names)
-    if not guards.source_shrink(lost, job.settings.guards).tripped:
-        questions.ask("member", members)
+    members, lost = pd.Series(dtype="int64"), {}
+    if not job.backfill:
         learners = situation.learners_of([read.users for read in reads])
-    matched = match_learners(org, learners, held.profiles, job.settings.matching)
-    if job.with_profiles:
-        rows = frames.to_pandas(held.rows[MEMBERSHIP.name].read())
-        people = with_members(org, rows, matched.profiles)
-        matched = replace(matched, profiles=without_strangers(org, people, rows, matched.learners))
-    whole = _inputs(job, reads, held, shapes, matched, questions.gone)
+        members = situation.member_questions(learners, held.rows[MEMBERSHIP.name], job.portal_ids)
+        del learners
+        lost = situation.missing_rows({"member": members}, held.rows, job.portal_ids, names)
+        if not guards.source_shrink(lost, job.settings.guards).tripped:
+            questions.ask("member", members)
+    whole = _inputs(job, reads, held, shapes, _match(job, org, reads, held, told), questions.gone)
+    if job.backfill:
+        return _settled(whole, folder), []
     inputs = settle(whole, folder)
     asked = {row: situation.row_questions(inputs, row) for row in _ROWS}
     lost |= situation.missing_rows({row: asked[row] for row in _ROWS}, held.rows, job.portal_ids, names)
@@ -67,8 +67,39 @@ def judge(
         for row in _ROWS:
             questions.ask(row, asked[row])
         if _rows(whole) != listed:  # rows that LearnUpon has after all count in totals and on paths
+            _clear(inputs)
             inputs = settle(whole, folder)
+    _clear(whole)
     return replace(inputs, gone=questions.gone), [shrink, questions.reading(members, asked)]
+
+
+def _match(job: Job, org: Org, reads: list[PortalRead], held: Held, told: Callable[[pd.DataFrame], None]) -> Matched:
+    """Match all learners; what LearnUpon says of them is let go, since memory grows with their number."""
+    learners = situation.learners_of([read.users for read in reads])
+    for place, read in enumerate(reads):
+        reads[place] = replace(read, users=frames.empty(frames.USERS))
+    matched = match_learners(org, learners, held.profiles, job.settings.matching)
+    told(matched.learners)
+    matched = replace(matched, learners=matched.learners[_OF_LEARNERS])
+    if job.with_profiles and not job.backfill:
+        columns = ["Contact__c", "User__c", "LU_Portal_Membership_ID__c"]
+        rows = frames.to_pandas(held.rows[MEMBERSHIP.name].read(columns))
+        people = with_members(org, rows, matched.profiles)
+        matched = replace(matched, profiles=without_strangers(org, people, rows, matched.learners))
+    return matched
+
+
+def _settled(whole: Inputs, folder: Path) -> Inputs:
+    inputs = settle(whole, folder)
+    _clear(whole)
+    return inputs
+
+
+def _clear(inputs: Inputs) -> None:
+    """Remove the enrollments of both sides from the disk: what was left to decide lies elsewhere."""
+    for row in _ROWS:
+        for park in (*inputs.listings[row], *(inputs.held[entity.name] for entity in situation.SIDES[row])):
+            park.clear()
 
 
 def _rows(inputs: Inputs) -> int:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from etl import keys, match
 from etl.config import MatchingSettings
+from etl.frames import is_in, lacking
 from etl.salesforce.org import Org
 from etl.salesforce.people import find_by_email, find_people, referred_to
 from etl.schema import CONTACT, USER, Entity
@@ -66,7 +67,7 @@ def _people(org: Org, entity: Entity, claimed: pd.DataFrame, known: pd.DataFrame
 
 
 def _complete(org: Org, entity: Entity, claimed: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
-    missing = sorted(set(match.claimed_ids(claimed, entity.name)) - set(people["Id"]))
+    missing = match.claimed_ids(claimed, entity.name, people["Id"])
     return _both(people, find_people(org, entity.person or "Contact", missing)) if missing else people
 
 
@@ -90,9 +91,9 @@ def with_members(org: Org, members: pd.DataFrame, known: dict[str, pd.DataFrame]
     """Return profiles with those of people whom memberships refer to and nobody has read: a run that died left them."""
     found = dict(known)
     for entity in (CONTACT, USER):
-        referred = set(members[f"{entity.name}__c"].dropna()) - set(known[entity.name]["Id"])
+        referred = lacking(members[f"{entity.name}__c"], known[entity.name]["Id"])
         if referred:
-            people = _living(find_people(org, entity.person or "Contact", sorted(referred)))
+            people = _living(find_people(org, entity.person or "Contact", referred))
             parts = [frame for frame in (known[entity.name], people) if len(frame)]
             found[entity.name] = pd.concat(parts, ignore_index=True) if parts else known[entity.name]
     return found
@@ -108,15 +109,16 @@ def without_strangers(
     that portal refers to this person. Whether there is one is all that is ever asked about rows of others. `members`
     are our memberships as held, `learners` those matched now.
     """
-    numbers = set(members["LU_Portal_Membership_ID__c"].dropna())
+    numbers = members["LU_Portal_Membership_ID__c"].dropna()
     if learners is not None:
-        numbers |= set(keys.lu_ids(learners["learner"]))
+        numbers = pd.concat([numbers, keys.lu_ids(learners["learner"])])
     found = {}
     for entity in (CONTACT, USER):
-        frame, field = profiles[entity.name], f"{entity.name}__c"
-        referred = set(members[field].dropna())
+        frame, referred = profiles[entity.name], members[f"{entity.name}__c"]
         if learners is not None:
-            referred |= set(learners.loc[learners["side"] == entity.person, "person_id"].dropna())
-        left = frame["Id"][frame["LU_User_ID__c"].isin(numbers) & ~frame["Id"].isin(referred)]
-        found[entity.name] = frame[~frame["Id"].isin(referred_to(org, entity, sorted(left)))].reset_index(drop=True)
+            referred = pd.concat([referred, learners.loc[learners["side"] == entity.person, "person_id"]])
+        ours = frame["LU_User_ID__c"].isin(numbers.to_numpy(dtype="int64"))
+        left = frame["Id"][ours & ~is_in(frame["Id"], referred)]
+        strangers = referred_to(org, entity, sorted(left))
+        found[entity.name] = frame[~frame["Id"].isin(strangers)].reset_index(drop=True) if strangers else frame
     return found

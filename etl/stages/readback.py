@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.diff import diff
-from etl.frames import entity_schema, to_pandas
+from etl.frames import entity_schema, numbered_by, to_pandas
 from etl.normalise import Shapes
-from etl.park import Park
+from etl.park import Number, Park, parts_for
 from etl.plan import EntityPlan
 from etl.salesforce.org import Org
 from etl.salesforce.snapshot import read_existing, read_keys
@@ -23,6 +23,7 @@ _WHOLE_FROM = 0.1
 """Share of an object's rows from which reading all of them costs less than asking for keys."""
 _FEW = 4_000
 _PLACE = "place"
+_PART_ROWS = 131_072
 COLUMNS = ["object", "key", "operation", "code", "message"]
 
 
@@ -39,31 +40,40 @@ def read_back(
     for name, plan in plans.items():
         skipped = pa.array(refused.loc[refused["object"] == name, "key"], pa.string())
         if plan.counts.create + plan.counts.update > 0:
-            actual = _actual(org, plan, portal_ids, Park(folder / name, entity_schema(plan.entity)))
-            found.extend(_unlike(plan, written, actual, skipped, shapes[name]) for written in _written(plan))
+            number = numbered_by(plan.entity.key)
+            actual = Park(folder / name, entity_schema(plan.entity), number=number)
+            _fill(org, plan, portal_ids, actual)
+            for written, now in _in_parts(plan, actual, number):
+                found.append(_unlike(plan, written, now, skipped, shapes[name]))
+            actual.clear()
         if plan.counts.delete > 0:
             found.append(_undead(org, plan, skipped, Park(folder / f"{name}-deleted", entity_schema(plan.entity))))
     return pd.concat(found, ignore_index=True)
 
 
-def _actual(org: Org, plan: EntityPlan, portal_ids: tuple[int, ...], park: Park) -> pa.Table:
+def _fill(org: Org, plan: EntityPlan, portal_ids: tuple[int, ...], park: Park) -> None:
     """Read the written rows: by key while they are few, else the whole object."""
     entity, counts = plan.entity, plan.counts
     written = counts.create + counts.update
     keyed = entity.row == "profile" or not org.settings.namespace  # the package's objects have no key to ask by
     if entity.row == "profile" or (keyed and written <= max(_FEW, _WHOLE_FROM * counts.desired)):
-        read_keys(org, entity, [key for rows in _written(plan) for key in rows[entity.key].to_pylist()], park)
+        keys = [key for rows in _written(plan) for table in rows.batches() for key in table[entity.key].to_pylist()]
+        read_keys(org, entity, keys, park)
     else:
         read_existing(org, entity, portal_ids, park)
-    return park.read()
 
 
-def _written(plan: EntityPlan) -> Iterator[pa.Table]:
-    """Give the written rows in the portions in which they lie on the disk."""
+def _written(plan: EntityPlan) -> list[Park]:
+    return [park for park in (plan.creates, plan.updates) if plan.entity.key in park.schema.names]
+
+
+def _in_parts(plan: EntityPlan, actual: Park, number: Number) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Give the written rows and the actual ones partition by partition, so that memory does not grow with them."""
     columns = list(dict.fromkeys([plan.entity.key, *plan.entity.columns]))
-    for park in (plan.creates, plan.updates):
-        if plan.entity.key in park.schema.names:
-            yield from (table.select(columns) for table in park.batches())
+    count = parts_for(max(actual.rows, plan.changes), _PART_ROWS)
+    written = [park.partitions(count, number, columns) for park in _written(plan)]
+    for now in actual.partitions(count):
+        yield pa.concat_tables([next(rows) for rows in written]), now
 
 
 def _unlike(plan: EntityPlan, written: pa.Table, actual: pa.Table, skipped: pa.Array, shapes: Shapes) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from etl.salesforce.describe import Described, FieldSpec, Problem, check_describ
 from etl.salesforce.lease import Lease
 from etl.salesforce.org import Org
 from etl.salesforce.snapshot import count_existing, read_existing, read_profiles
-from etl.schema import CUSTOM, ENTITIES, KEY, PROFILES, Entity, Field
+from etl.schema import CUSTOM, ENTITIES, KEY, PORTAL, PROFILES, Entity, Field
 from etl.situation import held_number
 from etl.stages.job import Job
 from etl.stages.threads import first_failure, threads
@@ -121,6 +121,6 @@ def read_held(
 
 
 def _park(folder: Path, entity: Entity, portal_ids: Sequence[int]) -> Park:
-    """Return the park of an object; enrollments, which are many, lie there in the order of their partitions."""
-    number = held_number(entity.row, portal_ids) if entity.row in {"enrollment", "path"} else None
+    """Return the park of an object, whose rows lie there in the order of their partitions when they can be many."""
+    number = held_number(entity.row, portal_ids) if entity is not PORTAL else None
     return Park(folder, entity_schema(entity), number=number)

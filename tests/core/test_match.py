@@ -137,8 +137,10 @@ def test_email_is_for_learners_without_ids_only() -> None:
     )
     claimed = match.claims(users, "flag")
     assert match.emails_to_find(users, claimed) == ["three@example.com"]
-    assert match.claimed_ids(claimed, "Contact") == [contact(9)]
-    assert match.claimed_ids(claimed, "User") == []
+    nobody = claimed["person_id"].iloc[:0]
+    assert match.claimed_ids(claimed, "Contact", nobody) == [contact(9)]
+    assert match.claimed_ids(claimed, "Contact", pd.Series([contact(9)])) == []
+    assert match.claimed_ids(claimed, "User", nobody) == []
     found = match.match_by_email(
         users, match.resolve(claimed, _people(), _people()), EMAILS_OF_CONTACTS, EMAILS_OF_USERS
     )

@@ -157,8 +157,8 @@ MUTANTS = (
         id="rows-lost-between-parts",
         bug="Rows of the last part are lost when a table is split into parts.",
         file="etl/park.py",
-        source="np.searchsorted(places[order], np.arange(count + 1))",
-        planted="np.searchsorted(places[order], np.arange(count + 1).clip(0, count - 1))",
+        source="np.searchsorted(place[order], np.arange(count + 1))",
+        planted="np.searchsorted(place[order], np.arange(count + 1).clip(0, count - 1))",
         tests=("core/test_plan.py::test_parked_rows_come_back_each_once",),
     ),
 )
