@@ -8,9 +8,19 @@ from typing import Any
 
 import pandas as pd
 import requests
-
 from bench.peers.common import (
-    COLUMNS, COUNTS, DONE, FINISHED, LABELS, MEMBERSHIP, REMOVED, TOTALS, query, salesforce, tell, world,
+    COLUMNS,
+    COUNTS,
+    DONE,
+    FINISHED,
+    LABELS,
+    MEMBERSHIP,
+    REMOVED,
+    TOTALS,
+    query,
+    salesforce,
+    tell,
+    world,
 )  # fmt: skip
 
 
