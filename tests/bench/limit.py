@@ -21,7 +21,7 @@ class Limit:
         """Limit to so many MiB, in a cgroup when there is one."""
         self.group = group
         if group is None:
-            self.within = ("prlimit", f"--as={mib << 20}", "--")
+            self.within: tuple[str, ...] = ("prlimit", f"--as={mib << 20}", "--")
             self.told = f"RLIMIT_AS of {mib} MiB for each process"
         else:
             self.within = ("sh", "-c", _ENTER, str(group / "cgroup.procs"))

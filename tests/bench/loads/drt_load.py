@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from bench.loads.rows import KEY, OBJECT, read_rows
+from bench.loads.timing import stage
 from drt.config.destinations_saas import SalesforceBulkDestinationConfig
 from drt.config.sync_options import SyncOptions
 from drt.destinations.salesforce_bulk import SalesforceBulkDestination
-
-from bench.loads.rows import KEY, OBJECT, read_rows
-from bench.loads.timing import stage
 
 _BATCH = 10_000
 

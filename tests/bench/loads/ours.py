@@ -9,9 +9,9 @@ from random import Random
 from typing import Any
 
 import pyarrow as pa
-
 from bench.loads.rows import read_rows
 from bench.loads.timing import stage
+
 from etl.clock import Clock
 from etl.config import load
 from etl.plan import EntityPlan

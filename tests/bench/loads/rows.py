@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-
 from bench.servers.holdings import holdings
 from bench.servers.shape import Shape
 

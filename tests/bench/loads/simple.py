@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-
 from bench.loads.rows import KEY, OBJECT, read_rows
 from bench.loads.timing import stage
 from bench.peers.common import salesforce
