@@ -121,7 +121,7 @@ def test_the_search_for_traces_finds_them(trace: str) -> None:
     assert TRACES.search(trace)
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-bench.lock"])
 def test_every_package_is_pinned_by_hash(lock: str) -> None:
     """Each package of a lock file is pinned to one version and at least one hash."""
     text = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", " ")
@@ -140,12 +140,15 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     pins = {
         lock: dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE))
-        for lock in ("requirements.lock", "requirements-dev.lock")
+        for lock in ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock")
     }
     assert names(project["project"]["dependencies"]) <= pins["requirements.lock"].keys()
     tools = names(project["dependency-groups"]["dev"] + project["build-system"]["requires"])
     assert tools <= pins["requirements-dev.lock"].keys()
     assert pins["requirements.lock"].items() <= pins["requirements-dev.lock"].items()
+    assert names(project["dependency-groups"]["bench"]) <= pins["requirements-bench.lock"].keys()
+    both = pins["requirements-bench.lock"].keys() & pins["requirements-dev.lock"].keys()
+    assert {name: pins["requirements-bench.lock"][name] for name in both}.items() <= pins["requirements-dev.lock"].items()
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
