@@ -6,8 +6,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING
 
@@ -34,14 +35,16 @@ def main(
     clock: Clock | None = None,
     transport: Transport | None = None,
     random: Random | None = None,
+    free_space: Callable[[Path], int] | None = None,
 ) -> int:
     """Run the command line and return the exit code; nothing escapes but SystemExit of a command that asked for it.
 
-    `clock`, `transport` and `random` are all that a run takes of the world besides its files and environment.
+    `clock`, `transport`, `random` and `free_space` (bytes free on the disk of a folder) are all that a run takes of
+    the world besides its files and environment.
     """
     logs = Logs()
     surroundings = os.environ if environ is None else environ
-    app = App(surroundings, logs, clock or Clock(), transport, random or SystemRandom())
+    app = App(surroundings, logs, clock or Clock(), transport, random or SystemRandom(), free_space=free_space)
     with app.signals.watched(for_good=argv is None):  # around the end as well: a twin would cut the last line off
         try:
             return _run(app, commands, list(sys.argv[1:] if argv is None else argv))

@@ -13,15 +13,12 @@ from urllib.parse import urlsplit
 import requests
 import urllib3.exceptions
 
-from etl import veil
 from etl.clock import Clock
-from etl.errors import SyncError
+from etl.errors import RetryableAnswer
 
 TRANSIENT = frozenset({420, 429, 500, 502, 503, 504})
 """Statuses that another attempt may mend."""
 _CHUNK = 1 << 18
-_LOOKED_THROUGH = 1 << 14
-"""Characters of a body in which secrets are sought: many times what is shown, so that none is cut in two."""
 
 
 @dataclass(frozen=True)
@@ -110,25 +107,8 @@ def transient(response: requests.Response) -> bool:
     return response.status_code in TRANSIENT
 
 
-class RetryableAnswer(Exception):
-    """One attempt failed in a way that another may mend; `final` is what to raise when none did."""
-
-    def __init__(self, what: str, *, retry_after_s: float | None = None, final: SyncError | None = None) -> None:
-        """Say what came instead of an answer, in words fit for a log."""
-        super().__init__(what)
-        self.retry_after_s = retry_after_s
-        self.final = final
-
-
 class OversizedAnswer(Exception):
     """The decoded body is larger than the caller allows."""
-
-
-def excerpt(body: bytes | str, length: int = 80) -> str:
-    """Return the beginning of a body, without what was sent to be known by, all but printable ASCII escaped."""
-    text = body[:_LOOKED_THROUGH].decode("utf-8", "replace") if isinstance(body, bytes) else body[:_LOOKED_THROUGH]
-    escaped = veil.veiled(text)[:length].encode("unicode_escape").decode("ascii")
-    return escaped[:length]
 
 
 def chunks(

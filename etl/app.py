@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,8 @@ class App:
     """What carries requests; None: sockets."""
     random: Random = field(default_factory=SystemRandom)
     """Run ids and jitter."""
+    free_space: Callable[[Path], int] | None = None
+    """Tells how many bytes are free on the disk of a folder; None: the file system does."""
     signals: Interruptions = field(default_factory=Interruptions)
     chosen_config: Path | None = None
     """The path of `--config`, if it was given."""

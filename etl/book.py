@@ -89,7 +89,6 @@ class Book:
         counts.unconfirmed += int((unconfirmed | blocked).sum())
         counts.rejected += len(fitted.rejected)
         counts.kept += kept
-        counts.desired = counts.create + counts.update + counts.unchanged + counts.rejected
         return fitted.rows
 
     def fit(self, entity: Entity, desired: pd.DataFrame) -> Fitted:
@@ -114,6 +113,7 @@ class Book:
         """Return the plan of `entities` with `warnings` and those that came up on the way."""
         for entity in entities:
             counts = self.plan_of(entity).counts
+            counts.desired = counts.create + counts.update + counts.unchanged + counts.rejected
             counts.existing = counts.update + counts.unchanged + counts.delete + counts.unconfirmed
         notes = [text.format(n=f"{number:,}") for text, number in self.notes.items() if number]
         for (name, column), number in self._cut.items():

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl.normalise import Shapes, normalise
+from etl.normalise import Shapes, normalise, unlike
 
 CHANGED = "changed"
 """Column of updates: bit i is set when the i-th column differs."""
@@ -65,11 +65,6 @@ def _changed(
         if pc.any(differs).as_py():
             bits |= differs.to_numpy(zero_copy_only=False).astype("int64") << order.index(column)
     return bits
-
-
-def unlike(want: pa.Array, have: pa.Array) -> pa.Array:
-    """Return where two normalised columns differ; null is like null alone."""
-    return pc.or_(pc.fill_null(pc.not_equal(want, have), False), pc.xor(want.is_null(), have.is_null()))
 
 
 def changed_columns(bits: int, columns: tuple[str, ...]) -> list[str]:

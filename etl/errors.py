@@ -140,6 +140,16 @@ class Interrupted(SyncError):
         self.signum = signum
 
 
+class RetryableAnswer(Exception):
+    """One attempt failed in a way that another may mend; `final` is what to raise when none did."""
+
+    def __init__(self, what: str, *, retry_after_s: float | None = None, final: SyncError | None = None) -> None:
+        """Say what came instead of an answer, in words fit for a log."""
+        super().__init__(what)
+        self.retry_after_s = retry_after_s
+        self.final = final
+
+
 def exit_code_of(error: BaseException) -> int:
     """Return the exit code an error ends the program with; anything not in the tree is a bug (70)."""
     if isinstance(error, Interrupted):

@@ -15,62 +15,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.schema import KEY, Entity, Field
-
-SECONDS_UTC = pa.timestamp("s", tz="UTC")
-
-USERS = pa.schema(
-    {
-        "user_id": pa.int64(),
-        "email": pa.string(),
-        "first_name": pa.string(),
-        "last_name": pa.string(),
-        "sf_contact_id": pa.string(),
-        "sf_user_id": pa.string(),
-        "is_salesforce_contact": pa.bool_(),
-        "last_sign_in_at": SECONDS_UTC,
-    }
+from etl.shapes import (
+    COURSES,
+    ENROLLMENTS,
+    PATH_COURSES,
+    PATH_ENROLLMENTS,
+    PATHS,
+    SECONDS_UTC,
+    USERS,
 )
-"""A learner as `GET /users` lists it."""
-COURSES = pa.schema({"course_id": pa.int64(), "course_source_id": pa.int64(), "course_name": pa.string()})
-"""A course version as `GET /courses` lists it."""
-ENROLLMENTS = pa.schema(
-    {
-        "id": pa.int64(),
-        "user_id": pa.int64(),
-        "course_id": pa.int64(),
-        "course_source_id": pa.int64(),
-        "version": pa.int64(),
-        "name": pa.string(),
-        "status": pa.string(),
-        "percentage": pa.float64(),
-        "percentage_complete": pa.float64(),
-        "date_enrolled": SECONDS_UTC,
-        "date_completed": SECONDS_UTC,
-        "unenrolled": pa.bool_(),
-        "updated_at": SECONDS_UTC,
-    }
-)
-"""A course enrollment; `name` is the course's. `unenrolled` and `status` are never null, `updated_at` often is."""
-PATHS = pa.schema({"path_id": pa.int64(), "name": pa.string()})
-"""A learning path."""
-PATH_COURSES = pa.schema({"path_id": pa.int64(), "course_id": pa.int64(), "course_source_id": pa.int64()})
-"""A course on a path; the source id may be null."""
-PATH_ENROLLMENTS = pa.schema(
-    {
-        "id": pa.int64(),
-        "user_id": pa.int64(),
-        "path_id": pa.int64(),
-        "name": pa.string(),
-        "status": pa.string(),
-        "percentage": pa.float64(),
-        "date_enrolled": SECONDS_UTC,
-        "date_completed": SECONDS_UTC,
-        "unenrolled": pa.bool_(),
-        "updated_at": SECONDS_UTC,
-    }
-)
-"""A path enrollment; `name` is the path's."""
 
+__all__ = [
+    "COURSES",
+    "ENROLLMENTS",
+    "PATHS",
+    "PATH_COURSES",
+    "PATH_ENROLLMENTS",
+    "PERSON",
+    "SECONDS_UTC",
+    "USERS",
+    "arrow_type",
+    "column",
+    "empty",
+    "entity_schema",
+    "from_arrow",
+    "is_in",
+    "numbered_by",
+    "to_arrow",
+    "to_pandas",
+]
 PERSON = pa.schema({"Id": pa.string(), "IsDeleted": pa.bool_(), "MasterRecordId": pa.string(), "Email": pa.string()})
 """What matching asks of a Contact or User: ids of 18 characters; MasterRecordId and Email may be null."""
 
@@ -130,6 +103,11 @@ def numbered_by(key: str) -> Callable[[pa.Table], np.ndarray[Any, Any]]:
         return pd.util.hash_array(table[key].to_numpy()).astype("int64") & 0x7FFFFFFF
 
     return number
+
+
+def by_id(table: pa.Table) -> np.ndarray[Any, Any]:
+    """Number the rows of a listing, for partitions: by LearnUpon's id."""
+    return np.asarray(table["id"].to_numpy())
 
 
 def to_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:

@@ -8,18 +8,21 @@ lower 48, since comparing whole numbers is faster than comparing texts and never
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-ID_BITS = 48
-PLACE = 1 << ID_BITS
-MAX_ID = PLACE - 1
-"""Largest LearnUpon id that fits a code (281 trillion; ids seen so far have 8 to 11 digits)."""
+from etl import shapes
+
+MAX_ID = shapes.MAX_ID
+PLACE = MAX_ID + 1
 UNREADABLE = -1
 """Code of a key that begins with our portal but is not of a form we write."""
+_MOST_DIGITS = len(str(MAX_ID))
+Codes = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 def codes(place: int, ids: pd.Series) -> pd.Series:
@@ -50,20 +53,38 @@ def _series(texts: pa.Array, like: pd.Series) -> pd.Series:
 
 
 def parse(keys: pd.Series, row: str, portal_ids: Sequence[int]) -> pd.Series:
-    """Return the codes (int64) of external ids; UNREADABLE where a key is not `{portal}:{row}:{digits}`."""
-    written = pa.array(keys, type=pa.string(), from_pandas=True)
-    if isinstance(written, pa.ChunkedArray):
-        written = written.combine_chunks()
-    coded = np.full(len(written), UNREADABLE, dtype="int64")
+    """Return the codes (int64) of external ids as a column; see `parsed`."""
+    return pd.Series(parsed(pa.array(keys, type=pa.string(), from_pandas=True), row, portal_ids), index=keys.index)
+
+
+def parsed(written: pa.Array | pa.ChunkedArray, row: str, portal_ids: Sequence[int]) -> Codes:
+    """Return the codes of external ids; UNREADABLE where a key is not `{portal}:{row}:{digits}`, null among them."""
+    texts = written.combine_chunks() if isinstance(written, pa.ChunkedArray) else written
+    coded = np.full(len(texts), UNREADABLE, dtype="int64")
+    offsets = np.frombuffer(texts.buffers()[1] or b"", dtype="int32")[texts.offset : texts.offset + len(texts) + 1]
+    data = np.frombuffer(texts.buffers()[2] or b"", dtype="uint8")
+    lengths = np.diff(offsets)
     for place, portal in enumerate(portal_ids):
         prefix = f"{portal}:{row}:"
-        mine = np.flatnonzero(_mask(pc.starts_with(written, prefix)))
-        candidates = written.take(pa.array(mine))
-        readable = _mask(pc.match_substring_regex(candidates, rf"^{prefix}([1-9][0-9]{{0,14}}|0)$"))
-        digits = pc.utf8_slice_codeunits(candidates.filter(pa.array(readable)), len(prefix), len(prefix) + 15)
-        ids = digits.cast(pa.int64()).to_numpy()
-        coded[mine[readable]] = np.where(ids <= MAX_ID, ids + place * PLACE, UNREADABLE)
-    return pd.Series(coded, index=keys.index)
+        mine = _mask(pc.starts_with(texts, prefix))
+        for length in np.unique(lengths[mine]).tolist():
+            digits = length - len(prefix)
+            if 0 < digits <= _MOST_DIGITS:
+                rows = np.flatnonzero(mine & (lengths == length))
+                coded[rows] = _numbers(data, offsets[rows] + len(prefix), digits, place)
+    return coded
+
+
+def _numbers(data: np.ndarray[Any, Any], starts: np.ndarray[Any, Any], digits: int, place: int) -> Codes:
+    """Return the codes of the decimal numbers that begin at `starts`, all of them so many bytes long."""
+    written = np.lib.stride_tricks.sliding_window_view(data, digits)[starts] - ord("0")  # a byte below 0 wraps round
+    number = np.zeros(len(written), dtype="int64")
+    for digit in range(digits):
+        number = number * 10 + written[:, digit]
+    readable = (written <= 9).all(axis=1) & (number <= MAX_ID)
+    if digits > 1:
+        readable &= written[:, 0] != 0
+    return np.where(readable, number + place * PLACE, UNREADABLE)
 
 
 def _mask(answers: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -130,6 +130,21 @@ def fit(desired: pd.DataFrame, key: str, shapes: Shapes) -> Fitted:
     return fitted
 
 
+def fits(values: pa.Array, shape: Shape) -> pa.Array | None:
+    """Return which values go into the field just as they are; None when all of them do."""
+    fitting = _fitting(Fitted(pd.DataFrame()), "", values, shape)
+    bad = _impossible(fitting, shape)
+    if fitting is values and bad is None:
+        return None
+    same = pc.invert(unlike(fitting, values))
+    return same if bad is None else pc.and_not(same, pc.fill_null(bad, False))
+
+
+def unlike(want: pa.Array, have: pa.Array) -> pa.Array:
+    """Return where two normalised columns differ; null is like null alone."""
+    return pc.or_(pc.fill_null(pc.not_equal(want, have), False), pc.xor(want.is_null(), have.is_null()))
+
+
 def _fitting(fitted: Fitted, name: str, values: pa.Array, shape: Shape) -> pa.Array:
     """Return the values as the field can hold them: the very same array if all of them already do."""
     if shape.kind == "text":

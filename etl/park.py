@@ -1,10 +1,16 @@
-"""Rows parked on disk as arrow files and given back by partition, so that memory stays flat; it decides nothing."""
+"""Rows parked on disk as arrow files and given back by partition, so that memory stays flat; it decides nothing.
+
+A file's rows lie in the order of a hash of the row's number, cut into batches, so that a partition is a few whole
+batches of each file, read in one piece, however many partitions are asked for. So every row is written to the disk
+once and read once.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +19,39 @@ import pyarrow as pa
 
 from etl.errors import StateFault
 
-_FLUSH_ROWS = 65_536
-_FEWEST_FLUSH_ROWS = 4_096
-"""Smaller files would cost more to open than to read."""
+FLUSH_ROWS = 131_072
+"""Rows of a file: what waits in memory for one table, some 20 to 40 MB."""
+_FEWEST_BATCH_ROWS = 1_024
+"""Smaller batches would cost more to open than to read (measured: 50 microseconds a batch)."""
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""Fibonacci hashing (Knuth, volume 3): the upper bits of the product spread numbers in a row evenly."""
+_BITS = 16
+Number = Callable[[pa.Table], np.ndarray[Any, Any]]
+"""What gives each row of a table a whole number: rows that belong together have the same."""
+
+
+def parts_for(rows: int, rows_each: int) -> int:
+    """Return how many partitions, a power of two, so many rows make of about so many each."""
+    return 1 << min(_BITS, max(0, (rows - 1) // rows_each).bit_length())
 
 
 class Park:
     """One table on disk, written by many threads, then read as a whole or partition by partition.
 
-    Rows wait in memory until a file's worth has come together (about 65,000). Disk failures raise StateFault.
+    Rows wait in memory until a file's worth has come together (about 131,000). Disk failures raise StateFault.
     """
 
-    def __init__(self, folder: Path, schema: pa.Schema, *, flush_rows: int = _FLUSH_ROWS) -> None:
-        """Park rows of `schema` in `folder`, made with the first file, for this table alone, `flush_rows` a file."""
+    def __init__(
+        self, folder: Path, schema: pa.Schema, *, number: Number | None = None, flush_rows: int = FLUSH_ROWS
+    ) -> None:
+        """Park rows of `schema` in `folder`, made with the first file, for this table alone, `flush_rows` a file.
+
+        With `number` the files are in order from the start, else partitions cost a copy of the table.
+        """
         self.folder = folder
         self.schema = schema
         self.rows = 0
+        self._number = number
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
         self._flush_rows = flush_rows
@@ -50,11 +73,15 @@ class Park:
         with _disk(path):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))  # arrow would let others read it
-        with _disk(path), pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, self.schema) as writer:
-            writer.write_table(pa.Table.from_batches(self._waiting, self.schema).combine_chunks())
-        self._files.append(path)
+        table = pa.Table.from_batches(self._waiting, self.schema).combine_chunks()
         self._waiting = []
         self._waiting_rows = 0
+        pieces = [table] if self._number is None else _in_order(table, self._number, _batches_for(table.num_rows))
+        del table
+        with _disk(path), pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, self.schema) as writer:
+            for piece in pieces:
+                writer.write_batch(piece.to_batches()[0] if piece.num_rows else _no_rows(self.schema))
+        self._files.append(path)
 
     def save(self) -> list[Path]:
         """Write rows that still wait in memory to their file, and return all files."""
@@ -92,25 +119,39 @@ class Park:
         return pa.concat_tables(tables) if tables else self.schema.empty_table()
 
     def partitions(
-        self, count: int, number: Callable[[pa.Table], np.ndarray[Any, Any]], columns: Sequence[str] | None = None
+        self, count: int, number: Number | None = None, columns: Sequence[str] | None = None
     ) -> Iterator[pa.Table]:
-        """Give `count` tables; a row is in the one that its whole `number` modulo `count` names.
+        """Give `count` tables, a power of two (`parts_for`); rows with the same number are in the same one.
 
-        With `columns` the tables hold these alone, and nothing else is read from disk.
+        `number` is for a park that was made without: it is copied in order first. With `columns` the tables hold these
+        alone.
         """
-        schema = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
-        if count <= 1:
-            yield self.read().select(schema.names)
-            return
-        # All parts wait for rows at the same time: together they hold as few as four files of this park, however many.
-        rows = max(_FLUSH_ROWS * 4 // count, _FEWEST_FLUSH_ROWS)
-        folder = self.folder / f"split-{count}"
-        parts = [Park(folder / f"{place:04d}", schema, flush_rows=rows) for place in range(count)]
-        for table in self.batches():
-            _scatter(table.select(schema.names), parts, number(table))
-        for part in parts:
-            yield part.read()
-            part.clear()
+        names = self.schema.names if columns is None else list(columns)
+        if count == 1:
+            yield self.read().select(names)
+        elif self._number is not None:
+            waiting = pa.Table.from_batches(self._waiting, self.schema).combine_chunks()
+            rest = _in_order(waiting, self._number, count)
+            for place in range(count):
+                pieces = [self._piece(path, place, count) for path in self._files]
+                yield pa.concat_tables([*pieces, rest[place]]).select(names)
+        else:
+            copy = Park(self.folder / "in-order", self.schema, number=number)
+            for table in self.batches():
+                copy.append(table)
+            yield from copy.partitions(count, columns=names)
+            copy.clear()
+
+    def _piece(self, path: Path, place: int, count: int) -> pa.Table:
+        """Return a file's rows of one partition."""
+        with _disk(path), pa.OSFile(str(path)) as source:
+            file = pa.ipc.open_file(source)
+            batches = file.num_record_batches
+            first, end = place * batches // count, -(-(place + 1) * batches // count)
+            table = pa.Table.from_batches([file.get_batch(one) for one in range(first, end)], self.schema)
+        if batches < count and self._number is not None:
+            table = table.filter(pa.array(_places(self._number(table), count) == place))
+        return table
 
     def clear(self) -> None:
         """Remove the parked files; the park is empty afterwards."""
@@ -121,15 +162,27 @@ class Park:
             self._files, self._waiting, self._waiting_rows, self.rows = [], [], 0, 0
 
 
-def _scatter(table: pa.Table, parts: list[Park], numbers: np.ndarray[Any, Any]) -> None:
-    remainders = np.mod(numbers, len(parts))
-    order = np.argsort(remainders, kind="stable")
-    bounds = np.searchsorted(remainders[order], np.arange(len(parts) + 1))
+def _places(numbers: np.ndarray[Any, Any], count: int) -> np.ndarray[Any, Any]:
+    """Return the partition of each number; one of twice as many partitions lies inside one of `count`."""
+    upper = (numbers.astype("uint64") * _SPREAD) >> np.uint64(64 - _BITS)
+    return (upper.astype("uint32") * np.uint32(count) >> np.uint32(_BITS)).astype("uint16")
+
+
+def _batches_for(rows: int) -> int:
+    return parts_for(rows // _FEWEST_BATCH_ROWS, 1)
+
+
+def _in_order(table: pa.Table, number: Number, count: int) -> list[pa.Table]:
+    """Return the rows of each of `count` partitions."""
+    places = _places(number(table), count)
+    order = np.argsort(places, kind="stable")
+    bounds = np.searchsorted(places[order], np.arange(count + 1))
     ordered = table.take(pa.array(order))
-    for number, part in enumerate(parts):
-        start, stop = int(bounds[number]), int(bounds[number + 1])
-        if stop > start:
-            part.append(ordered.slice(start, stop - start))
+    return [ordered.slice(start, end - start) for start, end in pairwise(bounds.tolist())]
+
+
+def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], column.type) for column in schema], schema=schema)
 
 
 class _disk:  # noqa: N801 - reads as a phrase: `with _disk(path):`

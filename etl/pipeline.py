@@ -22,10 +22,12 @@ from etl.stages.extract import Portals
 from etl.stages.job import Job
 from etl.stages.judge import guard, judge
 from etl.stages.readback import read_back
+from etl.stages.room import Room
 from etl.stages.threads import first_failure, threads
 from etl.stages.unchanged import stop_if_changed
 from etl.state import RunDir
 from etl.state.copies import keep
+from etl.state.rundir import PLAN
 from etl.state.saved import SavedPlan
 
 
@@ -38,30 +40,35 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     org = target.connect(job)
     record.follow(org)
     shapes = target.shapes_of(org)
-    allowances = quota.check_reading(org)
+    budget = quota.Budget(job, org, record, Room(job, folder))
+    budget.begin()
     tenure.begin(job, org, record, folder)
+    counted = target.count_held(org, job)
+    budget.salesforce({name: counting.rows for name, counting in counted.items()})
 
     portals = Portals(job)
     record.follow_portals(portals)
     portals.check()
     with threads(2, job.stop) as pool:
-        reading = pool.submit(portals.read, folder.work / "learnupon")
-        holding = pool.submit(target.read_held, org, job, folder.work / "salesforce")
+        reading = pool.submit(portals.read, folder.work / "learnupon", budget.portal)
+        holding = pool.submit(target.read_held, org, job, folder.work / "salesforce", counted)
         both: list[Future[Any]] = [reading, holding]
         first_failure(both)
     reads, held = reading.result(), holding.result()
     record.read(reads)
+    budget.people(reads, held.profiles)
 
-    inputs, source_guards = judge(job, org, portals, reads, held, shapes)
+    inputs, source_guards = judge(job, org, portals, reads, held, shapes, folder.work / "open")
     record.matched(inputs.learners)
-    plan = planning.build(inputs, folder.folder("plan"), portals.warnings)
+    plan = planning.build(inputs, folder.folder(PLAN), portals.warnings)
     change = scopes.look(job, org, record)
     plan.guards = guard(job, org, plan, source_guards, changed=change.names)
     record.planned(plan)
     if not job.writes:
+        record.note(budget.preview(plan))
         return OK
     account.stop_if_tripped(plan)
-    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+    record.note(budget.writes(plan))
 
     code = _write(job, org, folder, record, shapes)
     record.note(scopes.keep(job, org, change, record))
@@ -77,18 +84,22 @@ def totals(job: Job, folder: RunDir, record: account.Record) -> int:
     org = target.connect(job)
     record.follow(org)
     shapes = target.shapes_of(org)
-    allowances = quota.check_reading(org)
+    budget = quota.Budget(job, org, record, Room(job, folder))
+    budget.begin((MEMBERSHIP,))
     tenure.begin(job, org, record, folder)
-    held = target.read_held(org, job, folder.work / "salesforce", (MEMBERSHIP,))
+    counted = target.count_held(org, job, (MEMBERSHIP,))
+    budget.salesforce({name: counting.rows for name, counting in counted.items()})
+    held = target.read_held(org, job, folder.work / "salesforce", counted, (MEMBERSHIP,))
     members = planning.members_held(held.rows[MEMBERSHIP.name], job.portal_ids)
     profiles = people.with_referred(org, members, held.profiles)
-    plan = planning.build_totals(members, profiles, shapes, folder.folder("plan"))
+    plan = planning.build_totals(members, profiles, shapes, folder.folder(PLAN))
     plan.guards = guard(job, org, plan, [])
     record.planned(plan)
     if not job.writes:
+        record.note(budget.preview(plan))
         return OK
     account.stop_if_tripped(plan)
-    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+    record.note(budget.writes(plan))
     return _write(job, org, folder, record, shapes)
 
 
@@ -107,18 +118,19 @@ def apply(job: Job, folder: RunDir, record: account.Record, *, plan_in: Path, ma
     """
     chosen = SavedPlan(plan_in)
     saved.accept(job, chosen, max_age)
-    plan = chosen.take(folder.folder("plan"))
+    plan = chosen.take(folder.folder(PLAN))
     org = target.connect(job)
     record.follow(org)
     shapes = target.shapes_of(org)
-    allowances = quota.check_reading(org)
+    budget = quota.Budget(job, org, record, Room(job, folder))
+    budget.begin(())
     tenure.begin(job, org, record, folder)
     change = scopes.look(job, org, record, chosen.facts.scope)
     source_guards = guards.again(chosen.guards, job.settings.guards)
     plan.guards = guard(job, org, plan, source_guards, changed=change.names)
     record.planned(plan)
     account.stop_if_tripped(plan)
-    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+    record.note(budget.writes(plan, looked_at=True))
     stop_if_changed(org, plan, shapes, job.portal_ids, folder.work / "now")
     saved.claim(job, folder, chosen)
     code = _write(job, org, folder, record, shapes)
@@ -138,14 +150,16 @@ def undo(job: Job, folder: RunDir, record: account.Record, *, source: Path, show
     org = target.connect(job)
     record.follow(org)
     shapes = target.shapes_of(org)
-    allowances = quota.check_reading(org)
+    budget = quota.Budget(job, org, record, Room(job, folder))
+    budget.begin(())
     tenure.begin(job, org, record, folder)
     plan = restore.planned(job, org, copies, shapes, folder)
     record.planned(plan)
     restore.agree(job, plan, shown)
     if not job.writes:
+        record.note(budget.preview(plan))
         return OK
-    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+    record.note(budget.writes(plan))
     return _write(job, org, folder, record, shapes)
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
-from etl import decide, keys, paths, rows, totals
+from etl import decide, keys, rows, totals
 from etl.book import Book
 from etl.frames import is_in, to_pandas
 from etl.normalise import Shapes
 from etl.park import Park
+from etl.paths import Progress
 from etl.plan import Plan
 from etl.schema import COUNTS, CUSTOM, ENTITIES, KEY, MEMBERSHIP, PORTAL, PROFILES, Entity
-from etl.situation import SIDES, Inputs, Row, existing_frame, partitions
+from etl.settle import settle
+from etl.situation import SIDES, Inputs, Row, Settled, existing_frame, partitions
 
 UNLISTED = "{n} enrollments belong to users that /users does not list; their rows in Salesforce stay as they are"
 UNREADABLE = "{n} rows in Salesforce have a key of our portals but of no form we write; they stay as they are"
@@ -24,44 +25,25 @@ UNCONFIRMED = "{n} rows are missing from LearnUpon's listings but not confirmed 
 
 def build(inputs: Inputs, folder: Path, warnings: list[str]) -> Plan:
     """Return the plan, its rows parked in `folder`; `warnings` are those of the reads."""
+    inputs = inputs if inputs.settled else settle(inputs, folder / "open")
     book = Book(folder, inputs.shapes)
     _enter_portals(book, inputs)
-    progress = _Progress(inputs)
-    counted = _enter_rows(book, inputs, "enrollment", progress)
-    counted_paths = _enter_rows(book, inputs, "path", progress)
-    in_scope = counted.in_scope.union(counted_paths.in_scope)
-    members = _enter_members(book, inputs, counted.tally.totals(), in_scope)
+    agreed = _enter_settled(book, inputs)
+    for row in SIDES:
+        _enter_rows(book, inputs, row, agreed.progress)
+    members = _enter_members(book, inputs, agreed.totals, agreed.in_scope)
     if inputs.with_profiles:
-        _enter_profiles(book, inputs, members, in_scope)
+        _enter_profiles(book, inputs, members, agreed.in_scope)
     return book.close(ENTITIES if inputs.with_profiles else CUSTOM, warnings)
 
 
-class _Progress:
-    """Which courses of paths have been done, gathered while course enrollments go by."""
-
-    def __init__(self, inputs: Inputs) -> None:
-        self.slots = paths.courses_on_paths(inputs.path_courses)
-        self._statuses = inputs.rules.path_done_statuses
-        self._done = [pd.DataFrame({name: pd.Series(dtype="int64") for name in paths.PAIRS})]
-
-    def watch(self, listing: pd.DataFrame) -> None:
-        self._done.append(paths.done_slots(listing, self.slots, self._statuses))
-
-    @cached_property
-    def _progress(self) -> pd.DataFrame:
-        return paths.progress(pd.concat(self._done, ignore_index=True))
-
-    def rows(self, listing: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
-        sizes = paths.sizes(self.slots)
-        return rows.path_rows(listing, inputs.portal_ids, inputs.rules.status_labels, sizes, self._progress)
-
-
-class _Counted:
-    """Totals by learner, and the learners with rows in scope."""
-
-    def __init__(self) -> None:
-        self.tally = totals.Tally()
-        self.in_scope = pd.Index([], dtype="int64")
+def _enter_settled(book: Book, inputs: Inputs) -> Settled:
+    if inputs.settled is None:
+        raise AssertionError  # pragma: no cover - build() settles first
+    for entity in CUSTOM:
+        book.plan_of(entity).counts.unchanged += inputs.settled.unchanged.get(entity.name, 0)
+    book.notes.update(inputs.settled.notes)
+    return inputs.settled
 
 
 def _enter_portals(book: Book, inputs: Inputs) -> None:
@@ -85,37 +67,23 @@ def _no_proof(existing: pd.DataFrame) -> pd.Series:
     return pd.Series(pd.NA, index=existing.index, dtype="string[pyarrow]")
 
 
-def _enter_rows(book: Book, inputs: Inputs, row: Row, progress: _Progress) -> _Counted:
-    counted = _Counted()
-    for whole_listing, whole_existing in partitions(inputs, row):
-        if not len(whole_listing) and not len(whole_existing):
+def _enter_rows(book: Book, inputs: Inputs, row: Row, progress: Progress) -> None:
+    """Enter the rows of one kind that were not settled."""
+    for whole_listing, existing in partitions(inputs, row):
+        if not len(whole_listing) and not len(existing):
             continue
-        listing, existing = decide.with_people(whole_listing, inputs.people), whole_existing
-        if row == "enrollment":
-            counted.tally.add(listing)
-            progress.watch(listing)
-        if inputs.scope:
-            listing = listing[inputs.scope.covers(listing)]
-            existing = existing[existing["code"].isin(listing["code"])]
+        listing = decide.with_people(whole_listing, inputs.people)
         wanted = decide.is_wanted(listing, tuple(inputs.rules.finished_statuses))
-        if inputs.scope:
-            counted.in_scope = counted.in_scope.union(pd.Index(listing.loc[wanted, "learner"]))
-        _note_listing(book, inputs, listing)
+        unmatched_or_absent = pd.Index(listing.loc[listing["side"].isna(), "learner"])
+        book.notes[UNLISTED] += int((inputs.people.index.get_indexer(unmatched_or_absent) < 0).sum())
         _enter_partition(book, inputs, row, progress, (listing, wanted, existing))
-    return counted
-
-
-def _note_listing(book: Book, inputs: Inputs, listing: pd.DataFrame) -> None:
-    book.notes.update(rows.undocumented(listing["status"], inputs.rules.status_labels))
-    unmatched_or_absent = listing.loc[listing["side"].isna(), "learner"]
-    book.notes[UNLISTED] += int((inputs.people.index.get_indexer(pd.Index(unmatched_or_absent)) < 0).sum())
 
 
 def _enter_partition(
     book: Book,
     inputs: Inputs,
     row: Row,
-    progress: _Progress,
+    progress: Progress,
     partition: tuple[pd.DataFrame, pd.Series, pd.DataFrame],
 ) -> None:
     listing, wanted, held = partition
@@ -126,7 +94,9 @@ def _enter_partition(
     _note_fate(book, fate, existing)
     mine = listing[wanted].reset_index(drop=True)
     if row == "path":
-        desired = progress.rows(mine, inputs)
+        known = inputs.people.index.get_indexer(pd.Index(mine["learner"]))
+        courses, done = progress.sizes(mine["path"]), progress.done(known, mine["path"])
+        desired = rows.path_rows(mine, inputs.portal_ids, inputs.rules.status_labels, courses, done)
     else:
         desired = rows.enrollment_rows(mine, inputs.portal_ids, inputs.rules.status_labels)
     kept = decide.keep(existing[fate.kept], inputs.people)

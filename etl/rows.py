@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from etl import keys
+from etl.frames import column
 from etl.schema import COUNTS, KEY, REMOVED
 from etl.totals import LAST_ACCESS
 
 Text = pd.StringDtype("pyarrow")
 STATUSES = ("not_started", "in_progress", "pending_review", "completed", "passed", "failed")
+"""The statuses LearnUpon documents for a course enrollment (API guide, enrollments)."""
+STATUS = "Status__c"
+PARENT = "LearnUpon_Portal_Membership__c"
+COURSES = "Number_Of_Courses_On_Path__c"
+DONE = "Number_Of_Courses_Completed_On_Path__c"
+_ALIKE = {
+    "LUEnrollment__c": "id",
+    "LUUser__c": "user_id",
+    "Score__c": "percentage",
+    "Date_Enrolled__c": "date_enrolled",
+    "Date_Completed__c": "date_completed",
+    REMOVED: "unenrolled",
+}
+TAKEN: dict[str, dict[str, str]] = {
+    "enrollment": {
+        **_ALIKE,
+        "Course_Name__c": "name",
+        "Course_Id__c": "course_id",
+        "Course_Version__c": "version",
+        "Percent_Complete__c": "percentage_complete",
+    },
+    "path": {**_ALIKE, "Path_Name__c": "name"},
+}
+"""By row: which columns hold what LearnUpon lists, and the name it has there."""
 _UNDOCUMENTED = "{n} enrollments have the status %s, which LearnUpon does not document; it is carried in Title Case"
 _MOST_NAMED = 20
 """Undocumented statuses that are named, of one partition: a portal has one or two, a broken one may have thousands."""
-"""The statuses LearnUpon documents for a course enrollment (API guide, enrollments)."""
 
 
 def label(status: str, renamed: Mapping[str, str]) -> str:
@@ -26,11 +52,14 @@ def label(status: str, renamed: Mapping[str, str]) -> str:
 
 def labels(statuses: pd.Series, renamed: Mapping[str, str]) -> pd.Series:
     """Return the labels of statuses; null stays null."""
-    coded = pa.array(statuses, type=pa.string(), from_pandas=True).dictionary_encode()
-    if isinstance(coded, pa.ChunkedArray):
-        coded = coded.combine_chunks()
+    return pd.Series(pd.array(labelled(column(statuses), renamed), dtype=Text), index=statuses.index)
+
+
+def labelled(statuses: pa.Array, renamed: Mapping[str, str]) -> pa.Array:
+    """Return the labels of an array of statuses; null stays null."""
+    coded = statuses.cast(pa.string()).dictionary_encode()
     shown = pa.array([label(status, renamed) for status in coded.dictionary.to_pylist()], type=pa.string())
-    return pd.Series(pd.array(shown.take(coded.indices), dtype=Text), index=statuses.index)
+    return shown.take(coded.indices)
 
 
 def finished_labels(finished: Sequence[str], renamed: Mapping[str, str]) -> frozenset[str]:
@@ -69,8 +98,8 @@ def membership_rows(learners: pd.DataFrame, totals: pd.DataFrame, portal_ids: Se
         }
     )
     counted = totals.reindex(code.to_numpy(), fill_value=0)
-    for column in COUNTS:
-        rows[column] = pd.array(counted[column].to_numpy(), dtype="Int64")
+    for name in COUNTS:
+        rows[name] = pd.array(counted[name].to_numpy(), dtype="Int64")
     return rows
 
 
@@ -81,50 +110,35 @@ def _common(listing: pd.DataFrame, row: str, portal_ids: Sequence[int], renamed:
             KEY: keys.texts(listing["code"], row, portal_ids),
             "side": listing["side"],
             "person_id": listing["person_id"],
-            "LearnUpon_Portal_Membership__c": keys.texts(listing["learner"], "member", portal_ids),
-            "LUEnrollment__c": keys.lu_ids(listing["code"]).astype("Int64"),
-            "LUUser__c": keys.lu_ids(listing["learner"]).astype("Int64"),
-            "Status__c": labels(listing["status"], renamed),
-            "Score__c": listing["percentage"],
-            "Date_Enrolled__c": listing["date_enrolled"],
-            "Date_Completed__c": listing["date_completed"],
-            REMOVED: listing["unenrolled"].astype("boolean"),
+            PARENT: keys.texts(listing["learner"], "member", portal_ids),
+            STATUS: labels(listing["status"], renamed),
+            **{name: listing[source] for name, source in TAKEN[row].items()},
         }
     )
 
 
 def enrollment_rows(listing: pd.DataFrame, portal_ids: Sequence[int], renamed: Mapping[str, str]) -> pd.DataFrame:
     """Return desired course enrollment rows of a listing whose learners are matched (columns side, person_id)."""
-    rows = _common(listing, "enrollment", portal_ids, renamed)
-    rows["Course_Name__c"] = listing["name"]
-    rows["Course_Id__c"] = listing["course_id"]
-    rows["Course_Version__c"] = listing["version"]
-    rows["Percent_Complete__c"] = listing["percentage_complete"]
-    return rows
+    return _common(listing, "enrollment", portal_ids, renamed)
 
 
 def path_rows(
     listing: pd.DataFrame,
     portal_ids: Sequence[int],
     renamed: Mapping[str, str],
-    sizes: pd.Series,
-    progress: pd.DataFrame,
+    courses: np.ndarray[Any, Any],
+    done: np.ndarray[Any, Any],
 ) -> pd.DataFrame:
-    """Return desired path enrollment rows; `sizes` is courses by path, `progress` holds learner, path, done."""
+    """Return desired path enrollment rows; `courses` are how many a path has, `done` how many of them are done."""
     rows = _common(listing, "path", portal_ids, renamed)
-    rows["Path_Name__c"] = listing["name"]
-    path = listing["path"]
-    rows["Number_Of_Courses_On_Path__c"] = path.map(sizes).fillna(0).astype("Int64")
-    wanted = pd.DataFrame({"learner": listing["learner"].to_numpy(), "path": path.to_numpy()})
-    done = wanted.merge(progress, on=["learner", "path"], how="left", validate="many_to_one")["done"]
-    rows["Number_Of_Courses_Completed_On_Path__c"] = pd.array(done.fillna(0).to_numpy(dtype="int64"), dtype="Int64")
-    return rows
+    return rows.assign(**{COURSES: pd.array(courses, dtype="Int64"), DONE: pd.array(done, dtype="Int64")})
 
 
-def undocumented(statuses: pd.Series, renamed: Mapping[str, str]) -> dict[str, int]:
+def undocumented(statuses: Mapping[str, int], renamed: Mapping[str, str]) -> dict[str, int]:
     """Return a warning for each status that neither LearnUpon's documents nor the settings know, with how many have it.
 
-    `{n}` in the warning stands for the number.
+    `statuses` maps a status to its number of rows; `{n}` in the warning stands for the number.
     """
-    unknown = statuses[~statuses.isin([*STATUSES, *renamed])].str.slice(0, 80)
-    return {_UNDOCUMENTED % status: int(rows) for status, rows in unknown.value_counts().head(_MOST_NAMED).items()}
+    unknown = {status: rows for status, rows in statuses.items() if status not in {*STATUSES, *renamed}}
+    most = sorted(unknown.items(), key=lambda pair: -pair[1])[:_MOST_NAMED]
+    return {_UNDOCUMENTED % status[:80]: rows for status, rows in most}

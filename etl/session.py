@@ -27,16 +27,15 @@ from etl.answers import (
     Gate,
     OversizedAnswer,
     Patience,
-    RetryableAnswer,
     chunks,
-    excerpt,
     place,
     read_body,
     retry_after_s,
     transient,
 )
 from etl.clock import Clock
-from etl.errors import Unavailable
+from etl.errors import RetryableAnswer, Unavailable
+from etl.veil import excerpt
 
 __all__ = [
     "LEAVING",

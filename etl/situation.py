@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,8 @@ import pyarrow as pa
 from etl import decide, frames, keys
 from etl.config.models import RulesSettings
 from etl.normalise import Shapes
-from etl.park import Park
+from etl.park import Number, Park, parts_for
+from etl.paths import Progress
 from etl.schema import (
     CONTACT_ENROLLMENT,
     CONTACT_PATH,
@@ -66,6 +67,21 @@ class Scope:
 
 
 @dataclass(frozen=True)
+class Settled:
+    """What both sides agreed on, and what was counted while all rows went by (`etl.settle`)."""
+
+    unchanged: Mapping[str, int]
+    """By object: rows that are in Salesforce as they should be."""
+    totals: pd.DataFrame
+    """The seven counts by learner (`etl.totals.Tally`)."""
+    progress: Progress
+    in_scope: pd.Index[int]
+    """Learners with wanted rows in the scope of a backfill."""
+    notes: Mapping[str, int]
+    """Warnings that count rows: text with `{n}` and how many."""
+
+
+@dataclass(frozen=True)
 class Inputs:
     """Both reads, complete and verified."""
 
@@ -88,8 +104,10 @@ class Inputs:
     with_profiles: bool = True
     scope: Scope | None = None
     """None: everything. Else a backfill: creates and updates in its scope, the rest is neither judged nor counted."""
-    rows_per_partition: int = 32_768
+    rows_per_partition: int = 131_072
     """About how many rows of a side are compared at once: what memory depends on, and nothing else does."""
+    settled: Settled | None = None
+    """What was settled before: the listings and held enrollments are then only what that left over."""
 
     @property
     def portal_ids(self) -> tuple[int, ...]:
@@ -121,13 +139,11 @@ def member_questions(learners: pd.DataFrame, members: Park, portal_ids: Sequence
 
 def row_questions(inputs: Inputs, row: Row) -> pd.Series:
     """Return the codes of rows that Salesforce holds but LearnUpon does not list: to be asked by id."""
-    entities = SIDES[row]
-    listings, held, count = _split(inputs, row, ["id"], [KEY, "LUUser__c", REMOVED])
-    asked = []
-    for _ in range(count):
-        listed = [part + place * keys.PLACE for place, part in enumerate(_ids(next(park)) for park in listings)]
+    asked = [pd.Series(dtype="int64")]
+    for listings, held in tables(inputs, row, ["id"], [KEY, "LUUser__c", REMOVED]):
+        listed = [part["id"].to_numpy() + place * keys.PLACE for place, part in enumerate(listings)]
         existing = [
-            existing_frame(next(park), entity, inputs.portal_ids) for park, entity in zip(held, entities, strict=True)
+            existing_frame(part, entity, inputs.portal_ids) for part, entity in zip(held, SIDES[row], strict=True)
         ]
         asked.append(decide.questions(pd.Index(np.concatenate(listed)), _stacked(existing), inputs.unmatched))
     asked_codes: pd.Series = pd.concat(asked).sort_values(ignore_index=True)
@@ -180,43 +196,41 @@ def _on_side(frame: pd.DataFrame, entity: Entity, both: tuple[Entity, Entity]) -
 
 def partitions(inputs: Inputs, row: Row) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Give listing and existing rows (of both sides) partition by partition, split by LearnUpon's id."""
-    entities = SIDES[row]
-    listings, held, count = _split(inputs, row)
-    for _ in range(count):
-        listing = _listing([frames.to_pandas(next(park)) for park in listings], row)
+    both = SIDES[row]
+    for listings, held in tables(inputs, row):
+        listing = _listing([frames.to_pandas(part) for part in listings], row)
         existing = [
-            _on_side(existing_frame(next(park), entity, inputs.portal_ids), entity, entities)
-            for park, entity in zip(held, entities, strict=True)
+            _on_side(existing_frame(part, entity, inputs.portal_ids), entity, both)
+            for part, entity in zip(held, both, strict=True)
         ]
         yield listing, _stacked(existing)
 
 
-def _split(
+def tables(
     inputs: Inputs, row: Row, listed: Sequence[str] | None = None, held: Sequence[str] | None = None
-) -> tuple[list[Iterator[pa.Table]], list[Iterator[pa.Table]], int]:
-    """Return the partitions of listings and of existing rows, and their number; of the columns named, else of all."""
+) -> Iterator[tuple[list[pa.Table], list[pa.Table]]]:
+    """Give the listings of all portals and the existing rows of both sides, partition by partition.
+
+    With `listed` or `held` the tables have these columns alone.
+    """
     listings, existing = inputs.listings[row], [inputs.held[entity.name] for entity in SIDES[row]]
     rows = max(sum(park.rows for park in listings), sum(park.rows for park in existing))
-    count = 1 << max(0, (rows - 1) // inputs.rows_per_partition).bit_length()
-    return (
-        [park.partitions(count, _ids, listed) for park in listings],
-        [park.partitions(count, lambda table: _codes(table, row, inputs.portal_ids), held) for park in existing],
-        count,
-    )
+    count = parts_for(rows, inputs.rows_per_partition)
+    left = [park.partitions(count, frames.by_id, listed) for park in listings]
+    right = [park.partitions(count, held_number(row, inputs.portal_ids), held) for park in existing]
+    for _ in range(count):
+        yield [next(park) for park in left], [next(park) for park in right]
 
 
-def _ids(table: pa.Table) -> np.ndarray[Any, Any]:
-    return np.asarray(table["id"].to_numpy())
+def held_number(row: str, portal_ids: Sequence[int]) -> Number:
+    """Return what numbers existing rows for partitions: by LearnUpon's id in their key, whatever the portal."""
+    return lambda table: keys.parsed(table[KEY], row, portal_ids) % keys.PLACE
 
 
 def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
     """Return the parts as one frame; those without rows are left out, since putting frames together copies them."""
     filled = [part for part in parts if len(part)] or parts[:1]
     return filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
-
-
-def _codes(table: pa.Table, row: str, portal_ids: Sequence[int]) -> np.ndarray[Any, Any]:
-    return keys.parse(pd.Series(pd.array(table[KEY], dtype="string[pyarrow]")), row, portal_ids).to_numpy()
 
 
 def _listing(parts: list[pd.DataFrame], row: Row) -> pd.DataFrame:

@@ -13,10 +13,10 @@ import pandas as pd
 import pyarrow as pa
 
 from etl.book import Book
-from etl.diff import CHANGED, changed_columns, unlike
+from etl.diff import CHANGED, changed_columns
 from etl.frames import is_in, numbered_by, to_arrow, to_pandas
-from etl.normalise import Shapes, normalise
-from etl.park import Park
+from etl.normalise import Shapes, normalise, unlike
+from etl.park import Park, parts_for
 from etl.plan import EntityPlan, Plan
 from etl.schema import Entity
 
@@ -44,7 +44,7 @@ def enter(
     which record a changed row is: its key, or `Id` where keys are not unique. Memory depends on `part_rows` alone.
     """
     key = source.entity.key
-    count = 1 + max(now.rows, source.changes) // part_rows
+    count = parts_for(max(now.rows, source.changes), part_rows)
     number = numbered_by(key)
     parks = (now, source.updates, source.before, source.deletes)
     parts = zip(*(park.partitions(count, number) for park in parks), _created(source, count, number), strict=True)

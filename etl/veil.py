@@ -32,6 +32,8 @@ _SECRET_FIELDS = frozenset({"client_id", "client_secret", "assertion", "access_t
 _LONGEST_NAME = 80
 _SHORTEST = 4
 """What is shorter stands in too many words to be taken out of them."""
+_LOOKED_THROUGH = 1 << 14
+"""Characters of a body in which secrets are sought: many times what is shown, so that none is cut in two."""
 
 
 class _Last(threading.local):
@@ -59,6 +61,13 @@ def veiled(text: str) -> str:
     for form in sorted(secrets, key=len, reverse=True):
         text = text.replace(form, MASK)
     return _TOKENS.sub(MASK, _NAMED.sub(rf"\1\2{MASK}", text))
+
+
+def excerpt(body: bytes | str, length: int = 80) -> str:
+    """Return the beginning of a body, without what was sent to be known by, all but printable ASCII escaped."""
+    text = body[:_LOOKED_THROUGH].decode("utf-8", "replace") if isinstance(body, bytes) else body[:_LOOKED_THROUGH]
+    escaped = veiled(text)[:length].encode("unicode_escape").decode("ascii")
+    return escaped[:length]
 
 
 def _secrets(authorization: str, form: str) -> Iterator[str]:

@@ -24,6 +24,7 @@ from etl.report.text import changes_text, text, wants_color
 from etl.report.wording import ending
 from etl.session import over_sockets
 from etl.stages.job import Backfill, Job
+from etl.state.disk import free_space
 from etl.state.rundir import new_run_id, runs_folder
 
 _log = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ def carry_out(
             backfill=backfill,
             show_values=show_values,
             signals=app.signals,
+            free_space=app.free_space or free_space,
         )
         report, error = _executed(app, job, work)
     try:

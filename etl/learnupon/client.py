@@ -13,15 +13,18 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
+import pyarrow as pa
 import requests
 
 from etl.answers import TRANSIENT
 from etl.clock import Clock
 from etl.config import PortalSettings
+from etl.cores import ALONE, Cores
 from etl.errors import AccessRefused, SourceUntrusted
-from etl.learnupon.pages import Row, Sheet
+from etl.learnupon.pages import Row, Sheet, as_buffer, from_buffer
 from etl.learnupon.rate import Rate
-from etl.session import Calls, OversizedAnswer, Patience, Transport, call, excerpt, http_session, over_sockets
+from etl.session import Calls, OversizedAnswer, Patience, Transport, call, http_session, over_sockets
+from etl.veil import excerpt
 
 _MAX_BYTES = 64 << 20
 """A page of 500 rows is below 1 MB; this is where a swollen answer is refused."""
@@ -36,8 +39,9 @@ _SHOWN = frozenset({"course_id", "lp_id", "user_id", "page"})
 
 @dataclass(frozen=True)
 class Answer:
-    """The rows of one answer and its headers."""
+    """One answer as columns, its headers, and its rows where more is read of them than columns."""
 
+    batch: pa.RecordBatch
     rows: list[Any]
     headers: Mapping[str, str]
     where: str
@@ -87,24 +91,30 @@ class LearnUpon:
         self._http.close()
 
     def read(
-        self, sheet: Sheet[Row], path: str, params: Mapping[str, str], *, missing: frozenset[int] = NEVER
+        self,
+        sheet: Sheet[Row],
+        path: str,
+        params: Mapping[str, str],
+        *,
+        missing: frozenset[int] = NEVER,
+        cores: Cores = ALONE,
     ) -> Answer | None:
-        """Return the rows of `GET {url}/api/v1/{path}`, or None for a status in `missing`.
+        """Return the rows of `GET {url}/api/v1/{path}`, or None for a status in `missing`; `cores` may decode them.
 
         Raises AccessRefused (401, 403), SourceUntrusted (anything but the list of this sheet), Unavailable (no usable
         answer after retries) and QuotaSpent.
         """
         where = self._where(path, params)
-        found: list[list[Any]] = []
+        found: list[tuple[pa.RecordBatch, list[Any]]] = []
 
         def accept(response: requests.Response) -> None:
             if response.status_code == 200:
                 _refuse_other_content(response, where)
-                found.append(sheet.decode(response.content, where))
+                found.append(_decoded(sheet, response.content, where, cores))
 
         response = self._send(path, params, where, accept)
         if response.status_code == 200:
-            return Answer(found[-1], response.headers, where)
+            return Answer(*found[-1], response.headers, where)
         if response.status_code in missing:
             _refuse_other_content(response, where)
             return None
@@ -151,6 +161,13 @@ class LearnUpon:
         # Below 400 the body may be rows, and those hold names and addresses.
         told = f" {excerpt(response.content)}" if status >= 400 and response.content else ""
         return SourceUntrusted(f"{where}: HTTP {status}{told}; nothing may be concluded from this portal")
+
+
+def _decoded(sheet: Sheet[Row], body: bytes, where: str, cores: Cores) -> tuple[pa.RecordBatch, list[Row]]:
+    if sheet.rows_kept:
+        rows = sheet.decode(body, where)
+        return sheet.batch(rows, where), rows
+    return from_buffer(sheet, cores.call(as_buffer, sheet, body, where)), []
 
 
 def _host(url: str) -> str | None:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import math
 import re
+from array import array as packed
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.errors import SourceUntrusted
-from etl.frames import SECONDS_UTC
-from etl.keys import MAX_ID
+from etl.shapes import MAX_ID, SECONDS_UTC
 
-_INTEGERS = ({int}, {int, type(None)})
+_INTEGERS = {int, type(None)}
 _BOOLEANS = {bool, type(None)}
 _EXACT = 2**53
 _LONGEST = 10**18
@@ -39,7 +40,7 @@ class Column:
         self._ids = ids
 
     def ids(self) -> pa.Array:
-        """Return integers that must be there: above 0 and no larger than what a key can hold (`keys.MAX_ID`)."""
+        """Return integers that must be there: above 0 and no larger than what a key can hold (`shapes.MAX_ID`)."""
         array = self.numbers()
         if array.null_count:
             raise self._refusal(array.is_null().index(pa.scalar(True)).as_py(), "is missing")
@@ -49,12 +50,8 @@ class Column:
 
     def numbers(self) -> pa.Array:
         """Return integers above 0, or null; `"123"` and `123.0` are 123."""
-        values = self._values
-        if set(map(type, values)) not in _INTEGERS:
-            values = self._each(_integer)
-        try:
-            array = pa.array(values, pa.int64())
-        except OverflowError:
+        array = self._as_they_are()
+        if array is None:
             array = pa.array(self._each(_integer), pa.int64())
         bounds = pc.min_max(array)
         if array.null_count < len(array) and not (bounds["min"].as_py() > 0 and bounds["max"].as_py() < _LONGEST):
@@ -63,8 +60,24 @@ class Column:
 
     def versions(self) -> pa.Array:
         """Return integers from 0 up, or null."""
-        plain = set(map(type, self._values)) in _INTEGERS and all(0 < (value or 1) < _EXACT for value in self._values)
-        return pa.array(self._values if plain else self._each(_version), pa.int64())
+        array = self._as_they_are()
+        if array is not None:
+            bounds = pc.min_max(array)
+            if array.null_count == len(array) or (bounds["min"].as_py() >= 0 and bounds["max"].as_py() < _EXACT):
+                return array
+        return pa.array(self._each(_version), pa.int64())
+
+    def _as_they_are(self) -> pa.Array | None:
+        """Return whole numbers and nulls; None when anything else is among them, or a number of more than 64 bits."""
+        try:
+            plain = packed("q", self._values)  # takes whole numbers only, in half the time of arrow's own way
+            return pa.Array.from_buffers(pa.int64(), len(plain), [None, pa.py_buffer(plain)])
+        except (TypeError, OverflowError):
+            pass
+        try:
+            return pa.array(self._values, pa.int64()) if set(map(type, self._values)) <= _INTEGERS else None
+        except OverflowError:
+            return None
 
     def decimals(self) -> pa.Array:
         """Return numbers, or null; a number written as text is one."""
@@ -91,11 +104,9 @@ class Column:
 
     def statuses(self) -> pa.Array:
         """Return statuses in lower snake case; a missing one is refused."""
-        known: dict[Any, str] = {}
-        for number, value in enumerate(self._values):
-            if value not in known:
-                known[value] = self._one(_status, number)
-        return pa.array([known[value] for value in self._values], pa.string())
+        known = {value: self._one(_status, self._values.index(value)) for value in dict.fromkeys(self._values)}
+        plain = all(value == status for value, status in known.items())
+        return pa.array(self._values if plain else [known[value] for value in self._values], pa.string())
 
     def times(self) -> pa.Array:
         """Return times in UTC, cut to the second, or null; without a zone they are UTC, as LearnUpon documents."""
@@ -180,6 +191,7 @@ def _flag(value: Any) -> bool | None:
     return _FLAGS[value.strip().lower() if isinstance(value, str) else value]
 
 
+@lru_cache(maxsize=256)
 def _status(value: Any) -> str:
     status = re.sub(r"[\W_]+", "_", (value or "").lower()).strip("_")
     if not status:

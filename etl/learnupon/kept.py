@@ -74,6 +74,11 @@ class Kept:
             _put_on_disk(part)
             part.replace(path)
 
+    @property
+    def ready(self) -> int:
+        """Return how many listings lie here, read to their end."""
+        return sum(1 for _ in self._folder.glob("*.arrow"))
+
     @contextmanager
     def _writing(self, path: Path) -> Iterator[None]:
         try:

@@ -12,10 +12,11 @@ from typing import Generic, NamedTuple
 
 import pyarrow as pa
 
+from etl.cores import ALONE, Cores
 from etl.errors import SourceUntrusted
 from etl.learnupon.client import Answer, LearnUpon
 from etl.learnupon.pages import Row, Sheet
-from etl.session import excerpt
+from etl.veil import excerpt
 
 NEXT = "LU-Has-Next-Page"
 CURRENT = "LU-Current-Page"
@@ -24,15 +25,17 @@ _YES_NO = {"true": True, "1": True, "false": False, "0": False}
 
 
 class Page(NamedTuple, Generic[Row]):
-    """A page's rows, decoded, and the same as columns."""
+    """A page as columns, and its rows where more is read of them than columns."""
 
     rows: list[Row]
     batch: pa.RecordBatch
     where: str
 
 
-def walk(client: LearnUpon, sheet: Sheet[Row], path: str, params: Mapping[str, str]) -> Iterator[Page[Row]]:
-    """Give the pages of a listing; all of `params` are sent again with each.
+def walk(
+    client: LearnUpon, sheet: Sheet[Row], path: str, params: Mapping[str, str], cores: Cores = ALONE
+) -> Iterator[Page[Row]]:
+    """Give the pages of a listing; all of `params` are sent again with each; `cores` may decode them.
 
     Raises SourceUntrusted when a header is missing, another page than asked comes, a page comes twice, or an empty
     page says that there is a next one.
@@ -40,16 +43,15 @@ def walk(client: LearnUpon, sheet: Sheet[Row], path: str, params: Mapping[str, s
     seen: set[int] = set()
     number, more = 1, True
     while more:
-        answer = client.read(sheet, path, {**params, "page": str(number)})
+        answer = client.read(sheet, path, {**params, "page": str(number)}, cores=cores)
         if answer is None:  # pragma: no cover - only answers that may be missing are None
             raise AssertionError
         more = _has_next(answer)
         _right_page(answer, number)
-        batch = sheet.batch(answer.rows, answer.where)
-        _new_page(answer, batch, seen, more=more)
+        _new_page(answer, seen, more=more)
         if number == 1:
             client.rate.met()
-        yield Page(answer.rows, batch, answer.where)
+        yield Page(answer.rows, answer.batch, answer.where)
         number += 1
 
 
@@ -77,14 +79,15 @@ def _right_page(answer: Answer, number: int) -> None:
         raise SourceUntrusted(f"{answer.where}: page {number} was asked for, {CURRENT} is {excerpt(text)}")
 
 
-def _new_page(answer: Answer, batch: pa.RecordBatch, seen: set[int], *, more: bool) -> None:
+def _new_page(answer: Answer, seen: set[int], *, more: bool) -> None:
+    batch = answer.batch
     if not batch.num_rows:
         if more:
             raise SourceUntrusted(
                 f"{answer.where}: an empty page says that there is a next one; the listing does not end"
             )
         return
-    mark = hash(tuple(batch.column(0).to_pylist()))
+    mark = hash(batch.column(0).to_numpy().tobytes())
     if mark in seen:
         raise SourceUntrusted(f"{answer.where}: the same rows came on an earlier page; the listing does not end")
     seen.add(mark)

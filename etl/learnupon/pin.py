@@ -75,7 +75,7 @@ def _listed(client: LearnUpon) -> list[tuple[int, str]]:
         answer = client.read(pages.PORTALS, "portals", params, missing=MISSING)
         if answer is None:
             return portals
-        batch = pages.PORTALS.batch(answer.rows, answer.where)
+        batch = answer.batch
         rows = list(zip(batch["id"].to_pylist(), batch["subdomain"].to_pylist(), strict=True))
         portals += [(portal, (subdomain or "").strip().lower()) for portal, subdomain in rows]
         if not rows or not has_next(answer):

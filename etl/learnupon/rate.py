@@ -19,7 +19,7 @@ WEEK = "X-LU-Rate-Limit-Remaining-Week"
 _WINDOW_S = 60.25
 """A minute and what the way to the portal may squeeze out of it."""
 _SLICE_S = 0.5
-_WEEK_FLOOR = 10
+WEEK_FLOOR = 10
 """Calls left in the week that are never touched."""
 
 
@@ -79,10 +79,10 @@ class Rate:
         return self._week
 
     def _spare_the_week(self) -> None:
-        if self._week is not None and self._week < self._needed + _WEEK_FLOOR:
+        if self._week is not None and self._week < self._needed + WEEK_FLOOR:
             raise QuotaSpent(
                 f"portal {self._portal}: at least {max(self._needed, 1)} more calls are needed and {self._week} are "
-                f"left of this week's allowance ({_WEEK_FLOOR} are kept); stopped before it is gone, run again later"
+                f"left of this week's allowance ({WEEK_FLOOR} are kept); stopped before it is gone, run again later"
             )
 
     def after(self, response: requests.Response) -> None:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import frames
+from etl.cores import ALONE, Cores
 from etl.errors import SourceUntrusted
 from etl.learnupon import pages
 from etl.learnupon.client import LearnUpon
@@ -53,24 +54,54 @@ class PortalRead:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Listed:
+    """What a portal's first listings tell of those still to be read, before they are."""
+
+    pages: int
+    """Of enrollments, at least: by the counts that LearnUpon gives of courses, which are stale, and one a path."""
+    paths: int
+    """Paths whose enrollments are listed."""
+    rows: int
+    """Course enrollments by the same counts."""
+    users: bool = True
+    """Whether all learners are listed too."""
+
+
+Told = Callable[[Listed], None]
+"""Is told what is still to be read of a portal, and raises when that must not begin."""
+
+
 def silent(_done: int, _expected: int) -> None:
     """Tell nobody of the progress."""
+
+
+def unheard(_listed: Listed) -> None:
+    """Let every read begin."""
 
 
 class Reading:
     """One read in progress: the tables as they fill, and the tally of pages."""
 
     def __init__(
-        self, client: LearnUpon, folder: Path, progress: Progress = silent, *, kept: Kept | None = None
+        self,
+        client: LearnUpon,
+        folder: Path,
+        progress: Progress = silent,
+        *,
+        kept: Kept | None = None,
+        cores: Cores = ALONE,
     ) -> None:
         """Park in `folder`; `progress` is told pages read and pages expected, in the calling thread.
 
-        `kept` holds listings that a stopped read of the same scope had ended; they are not asked for again.
+        `kept` holds listings that a stopped read of the same scope had ended; they are not asked for again. `cores`
+        may decode pages.
         """
         self.client = client
         self._kept = kept
-        self.enrollments = Park(folder / "enrollments", frames.ENROLLMENTS)
-        self.path_enrollments = Park(folder / "path_enrollments", frames.PATH_ENROLLMENTS)
+        self._cores = cores
+        self.enrollments = Park(folder / "enrollments", frames.ENROLLMENTS, number=frames.by_id)
+        self.path_enrollments = Park(folder / "path_enrollments", frames.PATH_ENROLLMENTS, number=frames.by_id)
         self.tables: dict[str, list[pa.Table | pa.RecordBatch]] = {
             "users": [],
             "courses": [],
@@ -98,7 +129,7 @@ class Reading:
     def pages(self, sheet: pages.Sheet[Any], path: str, params: Mapping[str, str], expected: int = 1) -> Any:
         """Walk a listing and keep the tally; gives its pages."""
         count = 0
-        for page in walk(self.client, sheet, path, params):
+        for page in walk(self.client, sheet, path, params, self._cores):
             count += 1
             with self._lock:
                 self._done += 1
@@ -203,6 +234,14 @@ class Reading:
         """Return the ids of the courses or paths read, each once, in the order they came."""
         return list(dict.fromkeys(number for part in self.tables[name] for number in part.column(0).to_pylist()))
 
+    def go_on(self, jobs: list[tuple[int, Job]], first: tuple[Job, ...], told: Told, courses: Iterable[int]) -> None:
+        """Tell what is still to be read, of the enrollments those of `courses`, and then read it."""
+        rows = sum(self.enrolled.get(course, 0) for course in courses)
+        pages = sum(expected for expected, _ in jobs) - (self._kept.ready if self._kept else 0)
+        told(Listed(max(0, pages), len(self.ids("paths")), rows, users=bool(first)))
+        self.client.rate.expect(len(jobs) + len(first))
+        self.run(jobs, first=first)
+
     def enrollment_jobs(self) -> list[tuple[int, Job]]:
         """Return one job for each course and path; the stale `num_enrolled` only decides which is first."""
         jobs: list[tuple[int, Job]] = [
@@ -221,15 +260,16 @@ def _with_sources(on_paths: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame
     return on_paths.assign(course_source_id=sources)
 
 
-def read_portal(client: LearnUpon, folder: Path, *, progress: Progress = silent) -> PortalRead:
-    """Read everything of a portal: learners, courses, paths and both kinds of enrollments.
+def read_portal(
+    client: LearnUpon, folder: Path, *, progress: Progress = silent, told: Told = unheard, cores: Cores = ALONE
+) -> PortalRead:
+    """Read everything of a portal: learners, courses, paths and both kinds of enrollments; `cores` may decode pages.
 
+    `told` is called, in the calling thread, once the courses and paths are listed and before anything large is read.
     Raises SourceUntrusted, Unavailable, AccessRefused or QuotaSpent; then nothing of it may be used.
     """
-    reading = Reading(client, folder, progress)
+    reading = Reading(client, folder, progress, cores=cores)
     reading.run([(1, reading.courses), (1, reading.paths)])
-    jobs = reading.enrollment_jobs()
-    client.rate.expect(len(jobs) + 1)
     # Learners first: their one listing is the longest that cannot be read side by side.
-    reading.run(jobs, first=(reading.users,))
+    reading.go_on(reading.enrollment_jobs(), (reading.users,), told, reading.enrolled)
     return reading.result()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+from etl.cores import ALONE, Cores
 from etl.errors import SourceUntrusted, UsageFault
 from etl.learnupon import pages
 from etl.learnupon.client import MISSING, LearnUpon
 from etl.learnupon.kept import Kept
-from etl.learnupon.reading import PortalRead, Progress, Reading, silent
+from etl.learnupon.reading import PortalRead, Progress, Reading, Told, silent, unheard
 from etl.learnupon.workers import Job
 
 _NOT_FOUND = MISSING | {422}
@@ -28,26 +30,29 @@ def read_scope(
     learner: str | None = None,
     progress: Progress = silent,
     kept: Kept | None = None,
+    told: Told = unheard,
+    cores: Cores = ALONE,
 ) -> PortalRead:
     """Read the learners, courses and enrollments of a scope; paths and their enrollments only without `course`.
 
     `learner` is LearnUpon's user id or an e-mail address; with it only that learner is read, else all are. With both,
     the learner's enrollments of that course are kept. `kept` goes on from a stopped read of the same scope. An unknown
-    learner raises UnknownLearner, everything else is as in `read_portal`.
+    learner raises UnknownLearner, everything else (`told` and `cores` too) is as in `read_portal`.
     """
-    reading = Reading(client, folder, progress, kept=kept)
+    reading = Reading(client, folder, progress, kept=kept, cores=cores)
     listings: list[tuple[int, Job]] = [(1, reading.courses)]
     if course is None:
         listings.append((1, reading.paths))
     reading.run(listings)
     if learner is not None:
         first: tuple[Job, ...] = ()
+        courses: Iterable[int] = ()
         jobs = _of_learner(reading, _find(reading, learner), course)
     else:
         first = (reading.users,)
+        courses = reading.enrolled if course is None else (course,)
         jobs = _of_courses(reading, course)
-    client.rate.expect(len(jobs) + len(first))
-    reading.run(jobs, first=first)
+    reading.go_on(jobs, first, told, courses)
     return reading.result()
 
 
@@ -76,11 +81,11 @@ def _find(reading: Reading, learner: str) -> int:
         answer = client.read(pages.USERS, f"users/{int(wanted)}", {}, missing=MISSING)
     else:
         answer = client.read(pages.USERS, "users/search", {"email": wanted}, missing=_NOT_FOUND)
-    if answer is None or not answer.rows:
+    if answer is None or not answer.batch.num_rows:
         raise UnknownLearner(
             f"portal {client.name} has no such learner; give --learner a user id or e-mail address it lists"
         )
-    batch = pages.USERS.batch(answer.rows, answer.where)
+    batch = answer.batch
     for user, email in zip(batch["user_id"].to_pylist(), batch["email"].to_pylist(), strict=True):
         if wanted != str(user) and wanted.casefold() != (email or "").strip().casefold():
             raise SourceUntrusted(f"{answer.where}: row {user} is of another learner: the filter was ignored")

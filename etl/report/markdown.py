@@ -18,6 +18,7 @@ def markdown(report: Report) -> str:
     """Return the summary of a plan or a run as GitHub-flavoured Markdown."""
     blocks = [*_top(report), *_objects(report), *_unmatched(report), *_refused(report), *_guards(report)]
     blocks.extend(_warnings(report))
+    blocks.append(wording.calls(report))
     return "\n\n".join(blocks) + "\n"
 
 

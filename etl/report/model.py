@@ -1,7 +1,8 @@
 """What a run leaves as facts: the report of section 8 as dataclasses and as JSON; it renders and writes nothing.
 
 The keys of `report.json` are a contract. Keys that help a person stand beside them: `seconds`, `dry_run`, `error`,
-`overrides`, `guard_places`, `unmatched_reasons`, `refused_reasons`, `samples`.
+`overrides`, `guard_places`, `api_calls_expected`, `api_calls_left`, `api_calls_to_write`, `unmatched_reasons`,
+`refused_reasons`, `samples`.
 """
 
 from __future__ import annotations
@@ -121,6 +122,12 @@ class Report:
     objects: dict[str, ObjectCounts] = field(default_factory=dict)
     guards: list[GuardLine] = field(default_factory=list)
     api_calls: dict[str, int] = field(default_factory=lambda: {"learnupon": 0, "salesforce": 0})
+    calls_expected: dict[str, int] = field(default_factory=dict)
+    """What either side was expected to be asked in all, as last predicted; a side without a prediction is missing."""
+    calls_left: dict[str, int] = field(default_factory=dict)
+    """What is left in the end: of LearnUpon's week, in the portal with the least, and of Salesforce's day."""
+    calls_to_write: int | None = None
+    """Requests to Salesforce that writing a plan would take, as predicted; None where nothing was only planned."""
     jobs: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     dry_run: bool = False
@@ -192,6 +199,9 @@ def to_json(report: Report) -> dict[str, Any]:
         "dry_run": report.dry_run,
         "error": {"message": report.error} if report.error else None,
         "overrides": dict(report.overrides),
+        "api_calls_expected": dict(report.calls_expected),
+        "api_calls_left": dict(report.calls_left),
+        "api_calls_to_write": report.calls_to_write,
         **({"undoes": report.undoes} if report.undoes else {}),
         "guard_places": {guard.name: guard.where for guard in report.guards if guard.where},
         "unmatched_reasons": most_first(report.unmatched_reasons),
@@ -221,6 +231,9 @@ def from_json(data: Mapping[str, Any]) -> Report:
             samples=[Change(**_known(Change, item)) for item in data.get("samples", ())],
             error=(data.get("error") or {}).get("message", ""),
             took_s=data.get("seconds"),
+            calls_expected=dict(data.get("api_calls_expected") or {}),
+            calls_left=dict(data.get("api_calls_left") or {}),
+            calls_to_write=data.get("api_calls_to_write"),
         )
     except (TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"not a report of a run: {error}") from error

@@ -159,9 +159,7 @@ def _warnings(report: Report) -> Iterator[Text]:
 
 
 def _foot(report: Report, where: str) -> Iterator[Text]:
-    calls = report.api_calls
-    counted = f"LearnUpon {calls.get('learnupon', 0):,}, Salesforce {calls.get('salesforce', 0):,}"
-    yield Text(f"API calls: {counted}. Took {wording.duration(report.seconds)}.", style="dim")
+    yield Text(f"{wording.calls(report)} Took {wording.duration(report.seconds)}.", style="dim")
     if where:
         yield Text(f"Report: {where}", style="dim")
 

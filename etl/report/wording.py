@@ -106,6 +106,25 @@ def ending(report: Report) -> str:
     return " ".join(words for words, wanted in ((head.sentence, written_too), (head.next, next_too)) if wanted)
 
 
+_SIDES = (("learnupon", "LearnUpon", "this week"), ("salesforce", "Salesforce", "today"))
+
+
+def calls(report: Report) -> str:
+    """Return what the run asked of either side, what was expected, and what is left of the allowance."""
+    line = "API calls: " + "; ".join(_calls(report, *side) for side in _SIDES) + "."
+    if report.calls_to_write:
+        line += f" Writing this plan takes about {report.calls_to_write:,} more of Salesforce."
+    return line
+
+
+def _calls(report: Report, side: str, name: str, span: str) -> str:
+    used, expected, left = (counts.get(side) for counts in (report.api_calls, report.calls_expected, report.calls_left))
+    told = f"{name} {used or 0:,}"
+    if expected is not None:
+        told += f" of about {expected:,} expected"
+    return told if left is None else f"{told}, {left:,} left {span}"
+
+
 def reason(code: str) -> str:
     """Return why a learner is unmatched, in words; a code we do not know is given as it is."""
     return REASONS.get(code, code)

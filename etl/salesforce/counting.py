@@ -33,6 +33,11 @@ class Counting:
         self._before = count_rows(org, source, where)
         self._since = (org.server_time() or org.clock.now()) + _AFTER
 
+    @property
+    def rows(self) -> int:
+        """Return how many rows were counted when this was made."""
+        return self._before
+
     def check(self, rows: int) -> None:
         """Raise Unavailable unless so many rows are all there were; one request more only when the number differs."""
         if rows == self._before:

@@ -31,6 +31,8 @@ _POOL = 4
 _LARGEST_ANSWER = 512 * 1024 * 1024
 """Decoded bytes; a page of query results asked for by `maxRecords` is a tenth of it."""
 _CUSTOM = re.compile(r"\w+__[cr]")
+_USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
+"""Of the header Sforce-Limit-Info (REST guide): requests of the last 24 hours, and how many the org may make."""
 
 
 def standard_id(text_id: str) -> str:
@@ -59,6 +61,7 @@ class Org:
         self._user_id = ""
         self._sf: Any = None
         self._dated: tuple[datetime, float] | None = None
+        self._left: tuple[int, int] | None = None
 
     @classmethod
     def connect(
@@ -105,10 +108,25 @@ class Org:
         moment, then = self._dated
         return moment + timedelta(seconds=self.clock.monotonic() - then)
 
-    def _note_date(self, response: requests.Response) -> None:
+    @property
+    def requests_left(self) -> int | None:
+        """Return what is left of the day's requests: as the newest answer said, less those sent since.
+
+        None when no answer has told.
+        """
+        if self._left is None:
+            return None
+        left, then = self._left
+        return max(0, left - (self.calls - then))
+
+    def _note(self, response: requests.Response) -> None:
+        """Learn from an answer what time it is there, and what is left of the day's requests."""
         moment = sent_at(response)
         if moment is not None:
             self._dated = (moment, self.clock.monotonic())
+        usage = _USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
+        if usage:
+            self._left = (int(usage[2]) - int(usage[1]), self.calls)
 
     def close(self) -> None:
         """Close the connections."""
@@ -154,7 +172,7 @@ class Org:
                 retry_on=again, repeatable=repeatable, max_bytes=_LARGEST_ANSWER, calls=self._counted,
                 headers={**(headers or {}), "Authorization": f"Bearer {token.secret}"}, **request,
             )  # fmt: skip
-            self._note_date(response)
+            self._note(response)
             try:
                 return check(response)
             except SessionRefused as error:

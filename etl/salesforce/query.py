@@ -27,15 +27,17 @@ _log = logging.getLogger(__name__)
 
 PAGE_ROWS = 100_000
 """Rows asked for a page of Bulk results: some 15 to 60 MB, held in memory one at a time."""
-MOST_POLLS = 200
+MOST_POLLS = 195
+"""Looks while a job is waited for. With those that come before (one at an adopted job, five while a job is being
+closed) no job is looked at more than 200 times."""
 _LONGEST_WAIT_S = 30.0
 _GROWTH = 1.5
 _TOO_SLOW = frozenset({"QUERY_TIMEOUT", "OPERATION_TOO_LARGE", "REQUEST_RUNNING_TOO_LONG"})
 """What REST says of a count over more rows than it will look through in the time it gives a request."""
 _WRONG_NAMES = ("INVALID_FIELD", "INVALID_TYPE", "No such column", "is not supported")
-_REST_VALUES = 300
-_REST_QUESTIONS = 10
-_BULK_VALUES = 4_000
+REST_VALUES = 300
+REST_QUESTIONS = 10
+BULK_VALUES = 4_000
 _COUNTING = Patience(attempts=2, read_s=130.0)
 """REST gives a query 120 seconds before it says QUERY_TIMEOUT (Salesforce limits page, SOQL)."""
 _Read = TypeVar("_Read")
@@ -54,16 +56,21 @@ def from_start(read: Callable[[], _Read]) -> _Read:
     return read()
 
 
-def waits(org: Org) -> Iterator[float]:
-    """Give the waits between looks at a job: from `poll_seconds` on, growing, at most 200 of them in all.
+def schedule(poll_seconds: float, timeout_s: float) -> Iterator[float]:
+    """Give the waits between looks at a job, in seconds: from `poll_seconds` on, growing, at most `MOST_POLLS` in all.
 
-    The longest wait is 30 s, or what lets 200 looks last as long as `job_timeout_minutes`.
+    The longest wait is 30 s, or what lets so many looks last as long as `timeout_s`.
     """
-    longest = max(_LONGEST_WAIT_S, org.settings.job_timeout_minutes * 60 / (MOST_POLLS * 0.75))
-    wait = org.settings.poll_seconds
+    longest = max(_LONGEST_WAIT_S, timeout_s / (MOST_POLLS * 0.75))
+    wait = poll_seconds
     for _ in range(MOST_POLLS):
         yield wait
         wait = max(wait, min(wait * _GROWTH, longest))
+
+
+def waits(org: Org) -> Iterator[float]:
+    """Give the waits of this org's settings (see `schedule`)."""
+    return schedule(org.settings.poll_seconds, org.settings.job_timeout_minutes * 60)
 
 
 def bulk_rows(
@@ -113,7 +120,7 @@ def _await(org: Org, job: str) -> int:
     deadline = org.clock.monotonic() + org.settings.job_timeout_minutes * 60
     state = "?"
     for wait in waits(org):
-        org.clock.sleep(wait)
+        org.clock.sleep(min(wait, max(deadline - org.clock.monotonic(), 0)))
         answer = org.json("GET", org.path(f"jobs/query/{job}"))
         state = str(answer.get("state"))
         if state == "JobComplete":
@@ -214,12 +221,12 @@ def rows_of(
     headers = [column.header for column in columns]
     frame = soql.select(headers, source, soql.is_in(field, []))
     room = soql.LONGEST_IN_URL - len(frame)
-    portions = list(soql.portions(values, count=_REST_VALUES, room=room, in_url=True))
-    if len(portions) <= _REST_QUESTIONS:
+    portions = list(soql.portions(values, count=REST_VALUES, room=room, in_url=True))
+    if len(portions) <= REST_QUESTIONS:
         for portion in portions:
             query = soql.select(headers, source, soql.is_in(field, portion))
             yield rest_rows(org, query, columns, deleted_too=deleted_too)
         return
-    for portion in soql.portions(values, count=_BULK_VALUES, room=soql.LONGEST - len(frame), in_url=False):
+    for portion in soql.portions(values, count=BULK_VALUES, room=soql.LONGEST - len(frame), in_url=False):
         query = soql.select(headers, source, soql.is_in(field, portion))
         yield from bulk_rows(org, query, columns, deleted_too=deleted_too)

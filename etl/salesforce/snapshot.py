@@ -45,17 +45,32 @@ def ours(org: Org, entity: Entity, portal_ids: Sequence[int]) -> str:
     return soql.either([soql.starts_with(key, f"{portal}:") for portal in portal_ids])
 
 
-def read_existing(org: Org, entity: Entity, portal_ids: Sequence[int], park: Park, *, where: str = "") -> int:
+def count_existing(org: Org, entity: Entity, portal_ids: Sequence[int]) -> Counting:
+    """Count what `read_existing` (of people: `read_profiles`) reads; the read is held against that count."""
+    if entity.row == "profile":
+        return Counting(org, org.name(entity.name), soql.is_set(org.name("LU_User_ID__c")), edited=True)
+    return Counting(org, org.name(entity.name), ours(org, entity, portal_ids))
+
+
+def read_existing(
+    org: Org,
+    entity: Entity,
+    portal_ids: Sequence[int],
+    park: Park,
+    *,
+    where: str = "",
+    counting: Counting | None = None,
+) -> int:
     """Park all rows of a custom object that belong to these portals in the empty `park`, and return how many.
 
-    One Bulk query, and one count of the same rows. `where` (SOQL, API names) narrows it further. Raises Unavailable
-    when not every row came; what the park holds then is not to be used.
+    One Bulk query, and one count of the same rows, unless `counting` is that already. `where` (SOQL, API names)
+    narrows it further. Raises Unavailable when not every row came; what the park holds then is not to be used.
     """
     condition = soql.both(ours(org, entity, portal_ids), where)
     columns = columns_of(org, entity)
     source = org.name(entity.name)
     query = soql.select([column.header for column in columns], source, condition)
-    counting = Counting(org, source, condition)
+    counting = counting or Counting(org, source, condition)
     counting.check(from_start(lambda: _fill(org, entity, park, bulk_rows(org, query, columns))))
     return park.rows
 
@@ -74,12 +89,15 @@ def _packaged(org: Org, entity: Entity) -> bool:
     return bool(org.settings.namespace) and entity.row != "profile"
 
 
-def read_profiles(org: Org, entity: Entity) -> pd.DataFrame:
-    """Return all Contacts or Users that carry a LearnUpon user id (columns: `frames.entity_schema`)."""
+def read_profiles(org: Org, entity: Entity, counting: Counting | None = None) -> pd.DataFrame:
+    """Return all Contacts or Users that carry a LearnUpon user id (columns: `frames.entity_schema`).
+
+    `counting` is as in `read_existing`.
+    """
     columns = columns_of(org, entity)
     headers = [column.header for column in columns]
     source, condition = org.name(entity.name), soql.is_set(org.name("LU_User_ID__c"))
-    counting = Counting(org, source, condition, edited=True)
+    counting = counting or count_existing(org, entity, ())
     tables = from_start(lambda: list(bulk_rows(org, soql.select(headers, source, condition), columns)))
     counting.check(sum(table.num_rows for table in tables))
     return frames.to_pandas(pa.concat_tables(tables) if tables else schema(columns).empty_table())

@@ -100,8 +100,17 @@ class Record:
         self._notes.extend(lines)
         self.report.warnings.extend(lines)
 
+    def expect(self, side: str, calls: int) -> None:
+        """Note how many requests to a side (`learnupon`, `salesforce`) are expected in all."""
+        self.report.calls_expected[side] = calls
+
     def count_calls(self) -> None:
-        """Bring the numbers of requests up to date."""
+        """Bring the numbers of requests up to date, and what is left of the allowances."""
+        left = {
+            "learnupon": self._portals.week_left if self._portals else None,
+            "salesforce": self._org.requests_left if self._org else None,
+        }
+        self.report.calls_left = {side: calls for side, calls in left.items() if calls is not None}
         self.report.api_calls = {
             "learnupon": self._portals.calls if self._portals else 0,
             "salesforce": self._org.calls if self._org else 0,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from random import Random
 
 from etl.clock import Clock
@@ -13,6 +15,7 @@ from etl.guards import Allowed
 from etl.interrupt import Interruptions
 from etl.progress import Progress
 from etl.session import Transport, over_sockets
+from etl.state.disk import free_space
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Job:
     allowed: Allowed = field(default_factory=Allowed)
     backfill: Backfill | None = None
     show_values: bool = False
+    free_space: Callable[[Path], int] = free_space
+    """Tells how many bytes are free on the disk of a folder."""
     signals: Interruptions = field(default_factory=Interruptions)
     stop: threading.Event = field(default_factory=threading.Event)
     """Set when the run is given up: the threads that work for it end soon (`etl.clock.stoppable`)."""

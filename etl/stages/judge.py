@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from etl.normalise import Shapes
 from etl.plan import Plan
 from etl.salesforce.org import Org
 from etl.schema import MEMBERSHIP
+from etl.settle import settle
 from etl.situation import Inputs, Row, Scope
 from etl.stages.extract import Kind, Portals, coded_courses
 from etl.stages.job import Backfill, Job
@@ -26,9 +28,15 @@ _ROWS: tuple[Row, Row] = ("enrollment", "path")
 
 
 def judge(
-    job: Job, org: Org, portals: Portals, reads: list[PortalRead], held: Held, shapes: Mapping[str, Shapes]
+    job: Job,
+    org: Org,
+    portals: Portals,
+    reads: list[PortalRead],
+    held: Held,
+    shapes: Mapping[str, Shapes],
+    folder: Path,
 ) -> tuple[Inputs, list[Reading]]:
-    """Return the plan's inputs and what the guards on the source read.
+    """Return the plan's inputs, settled in `folder`, and what the guards on the source read.
 
     Rows missing from a listing are asked about by id, at most `guards.max_confirmations` of them; live ones join the
     reads. When the source has shrunk too much nobody is asked: the run stops anyway, or only shows its plan.
@@ -37,7 +45,7 @@ def judge(
     learners = situation.learners_of([read.users for read in reads])
     if job.backfill:
         matched = match_learners(org, learners, held.profiles, job.settings.matching)
-        return _inputs(job, reads, held, shapes, matched, {}), []
+        return settle(_inputs(job, reads, held, shapes, matched, {}), folder), []
     members = situation.member_questions(learners, held.rows[MEMBERSHIP.name], job.portal_ids)
     names = [portal.name for portal in job.portals]
     lost = situation.missing_rows({"member": members}, held.rows, job.portal_ids, names)
@@ -49,14 +57,22 @@ def judge(
         rows = frames.to_pandas(held.rows[MEMBERSHIP.name].read())
         people = with_members(org, rows, matched.profiles)
         matched = replace(matched, profiles=without_strangers(org, people, rows, matched.learners))
-    inputs = _inputs(job, reads, held, shapes, matched, questions.gone)
+    whole = _inputs(job, reads, held, shapes, matched, questions.gone)
+    inputs = settle(whole, folder)
     asked = {row: situation.row_questions(inputs, row) for row in _ROWS}
     lost |= situation.missing_rows({row: asked[row] for row in _ROWS}, held.rows, job.portal_ids, names)
     shrink = guards.source_shrink(lost, job.settings.guards)
     if not shrink.tripped:
+        listed = _rows(whole)
         for row in _ROWS:
             questions.ask(row, asked[row])
-    return _inputs(job, reads, held, shapes, matched, questions.gone), [shrink, questions.reading(members, asked)]
+        if _rows(whole) != listed:  # rows that LearnUpon has after all count in totals and on paths
+            inputs = settle(whole, folder)
+    return replace(inputs, gone=questions.gone), [shrink, questions.reading(members, asked)]
+
+
+def _rows(inputs: Inputs) -> int:
+    return sum(park.rows for row in _ROWS for park in inputs.listings[row])
 
 
 class _Questions:

@@ -25,8 +25,9 @@ from etl.stages.judge import guard
 from etl.stages.saved import refuse_another_target
 from etl.stages.unchanged import read_now
 from etl.state import RunDir
-from etl.state.copies import PLAN, Copies
+from etl.state.copies import Copies
 from etl.state.history import is_alive
+from etl.state.rundir import PLAN
 
 _log = logging.getLogger(__name__)
 _UNTIL = (

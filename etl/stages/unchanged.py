@@ -16,7 +16,7 @@ from etl.diff import diff
 from etl.errors import GuardTripped
 from etl.frames import entity_schema, is_in, numbered_by, to_pandas
 from etl.normalise import Shapes
-from etl.park import Park
+from etl.park import Park, parts_for
 from etl.plan import EntityPlan, Plan
 from etl.salesforce.org import Org
 from etl.salesforce.snapshot import read_existing, read_keys
@@ -97,7 +97,7 @@ def compare(part: EntityPlan, now: Park, shapes: Shapes, *, part_rows: int = _PA
     """Compare the rows of a plan with those of now, about `part_rows` at a time, so that memory stays flat."""
     since = Since()
     key = part.entity.key
-    count = 1 + max(now.rows, part.changes) // part_rows
+    count = parts_for(max(now.rows, part.changes), part_rows)
     number = numbered_by(key)
     there = now.partitions(count, number)
     before = part.before.partitions(count, number)

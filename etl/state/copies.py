@@ -18,11 +18,9 @@ from etl.plan import EntityPlan, Plan
 from etl.schema import BY_NAME, ENTITIES
 from etl.state.disk import disk, sync_files, sync_folder
 from etl.state.journal import Journal
-from etl.state.rundir import JOURNAL, RunDir
+from etl.state.rundir import JOURNAL, MANIFEST, PLAN, RunDir
 from etl.state.sealed import Facts, hash_of, parks, sealed, unsealed
 
-PLAN = "plan"
-MANIFEST = "copy.json"
 FORMAT = 1
 _MAY_HAVE_WRITTEN = frozenset({"job_closing", "unreadable"})
 """Events of a journal from which on a run may have written."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,12 @@ def disk(path: Path) -> Iterator[None]:
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "mend the folder or change state_dir, then run again")
         raise StateFault(f"cannot use {path}: {error.strerror or error}; {remedy}") from error
+
+
+def free_space(path: Path) -> int:
+    """Return how many bytes this user may still put on the disk of a folder."""
+    with disk(path):
+        return shutil.disk_usage(path).free
 
 
 def private_folder(path: Path) -> None:

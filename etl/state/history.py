@@ -19,7 +19,7 @@ from etl.errors import UsageFault
 from etl.guards import SCOPE
 from etl.state.disk import disk
 from etl.state.journal import Journal
-from etl.state.rundir import ALIVE, JOURNAL, REPORT, runs_folder
+from etl.state.rundir import ALIVE, JOURNAL, REPORT, remove_scratch, runs_folder
 
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 _STAMP = "%Y%m%dT%H%M%S"
@@ -131,12 +131,12 @@ def prune(state_dir: Path, keep_days: int, now: datetime, *, spare: str = "") ->
 
 
 def remove_leftovers(state_dir: Path) -> None:
-    """Remove the scratch folders and half-written files of runs that died."""
+    """Remove the scratch folders, unwritten plans and half-written files of runs that died."""
     for folder in _folders(state_dir):
         if is_alive(folder):
             continue
         with disk(folder):
-            shutil.rmtree(folder / "work", ignore_errors=True)
+            remove_scratch(folder)
             for path in folder.rglob(".*"):
                 if path.name != ALIVE:
                     path.unlink()

@@ -27,6 +27,11 @@ ALIVE = ".alive"
 """File in a run folder that is locked as long as the run lives."""
 JOURNAL = "journal.jsonl"
 REPORT = "report.json"
+PLAN = "plan"
+"""Folder of the plan's rows; with a manifest it is the copy by which the run can be put back."""
+MANIFEST = "copy.json"
+WORK = "work"
+"""The scratch folder: parked rows and files on their way, for as long as the run lives."""
 
 
 def runs_folder(state_dir: Path) -> Path:
@@ -39,8 +44,20 @@ def new_run_id(now: datetime, chance: random.Random) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{chance.randrange(0x10000):04x}"
 
 
+def remove_scratch(folder: Path) -> None:
+    """Remove what a run needs no longer once it has ended: the scratch folder, and a plan that was never written.
+
+    A folder without scratch was tidied up before, and is left as it is.
+    """
+    if not (folder / WORK).exists():
+        return
+    if not (folder / PLAN / MANIFEST).exists():
+        shutil.rmtree(folder / PLAN, ignore_errors=True)
+    shutil.rmtree(folder / WORK, ignore_errors=True)
+
+
 class RunDir:
-    """The folder of one run: `with RunDir(...) as run:` removes the scratch folder `run.work` at the end.
+    """The folder of one run: `with RunDir(...) as run:` removes what nobody needs any more at the end.
 
     The scratch folder is locked while the run lives, so that only leftovers of dead runs are ever removed.
     """
@@ -49,7 +66,7 @@ class RunDir:
         """Make `{state_dir}/runs/{run_id}`; raises StateFault when that cannot be, or when it is there already."""
         self.run_id = run_id
         self.path = runs_folder(state_dir) / run_id
-        self.work = self.path / "work"
+        self.work = self.path / WORK
         with disk(self.path):
             private_folder(self.path.parent)
             self.path.mkdir()
@@ -94,7 +111,7 @@ class RunDir:
     def close(self) -> None:
         """Remove the scratch folder, close what others left open to the group or the world, and let go."""
         with disk(self.path):
-            shutil.rmtree(self.work, ignore_errors=True)
+            remove_scratch(self.path)
             for path in self.path.rglob("*"):
                 path.chmod(0o700 if path.is_dir() else 0o600)
             self._alive.release()

@@ -16,7 +16,7 @@ from etl.book import Book
 from etl.diff import diff
 from etl.errors import StateFault
 from etl.normalise import declared_shapes
-from etl.park import Park
+from etl.park import Park, parts_for
 from etl.plan import EntityPlan
 from etl.schema import CONTACT, ENTITIES, PORTAL, Entity
 
@@ -32,29 +32,48 @@ def _ids(table: pa.Table) -> np.ndarray[Any, Any]:
     return np.asarray(table["id"].to_numpy())
 
 
-@pytest.mark.parametrize("flush_rows", [1, 7, 1000])
-@pytest.mark.parametrize("count", [1, 2, 8])
-def test_parked_rows_come_back_each_once(tmp_path: Path, flush_rows: int, count: int) -> None:
-    """Every row is in the partition its number names, whatever waits in memory and whatever is on disk."""
-    park = Park(tmp_path / "park", SCHEMA, flush_rows=flush_rows)
-    for start in range(0, 50, 10):
-        park.append(_table(start, start + 10))
+@pytest.mark.parametrize("flush_rows", [1, 7, 1000, 5_000])
+@pytest.mark.parametrize("count", [1, 2, 64])
+@pytest.mark.parametrize("number", [None, _ids])
+def test_parked_rows_come_back_each_once(tmp_path: Path, flush_rows: int, count: int, number: Any) -> None:
+    """Every row is in one partition, whatever waits in memory and on disk, in order from the start or not."""
+    park = Park(tmp_path / "park", SCHEMA, number=number, flush_rows=flush_rows)
+    rows = 50 if flush_rows < 1000 else 5_500
+    for start in range(0, rows, rows // 5):
+        park.append(_table(start, start + rows // 5))
     parts = list(park.partitions(count, _ids))
     assert len(parts) == count
-    for number, part in enumerate(parts):
-        assert sorted(part["id"].to_pylist()) == list(range(number, 50, count))
+    assert sorted(one for part in parts for one in part["id"].to_pylist()) == list(range(rows))
+    for part in parts:
         assert part["text"].to_pylist() == [str(one) for one in part["id"].to_pylist()]
-    assert park.rows == park.read().num_rows == 50
+        assert part.num_rows <= 2 * rows / count + 2
+    assert park.rows == park.read().num_rows == rows
     again = list(park.partitions(count, _ids, ["text"]))
     assert [part.schema.names for part in again] == [["text"]] * count
-    assert sum(part.num_rows for part in again) == 50
+    assert sum(part.num_rows for part in again) == rows
 
 
-def test_negative_numbers_have_a_partition_too(tmp_path: Path) -> None:
-    """A row without a readable key (-1) is in the last partition, not lost."""
-    park = Park(tmp_path, SCHEMA)
-    park.append(pa.table({"id": [-1], "text": ["x"]}, schema=SCHEMA))
-    assert [part.num_rows for part in park.partitions(4, _ids)] == [0, 0, 0, 1]
+@pytest.mark.parametrize("number", [None, _ids])
+def test_equal_numbers_meet_in_one_partition(tmp_path: Path, number: Any) -> None:
+    """Rows with one number are in the same partition of two tables, however the files of each were cut."""
+    numbers = [0, 1, -1, 20_000_001, 20_000_002, 2**47]
+    seen = []
+    for flush_rows in (1, 4_096):
+        park = Park(tmp_path / str(flush_rows), SCHEMA, number=number, flush_rows=flush_rows)
+        for one in (numbers, numbers * 700):
+            park.append(pa.table({"id": one, "text": ["x"] * len(one)}, schema=SCHEMA))
+        parts = [set(part["id"].to_pylist()) for part in park.partitions(8, _ids)]
+        assert sum(map(len, parts)) == len(numbers)
+        seen.append(parts)
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize(
+    ("rows", "each", "count"), [(0, 9, 1), (9, 9, 1), (10, 9, 2), (19, 9, 4), (10**7, 131_072, 128)]
+)
+def test_how_many_partitions(rows: int, each: int, count: int) -> None:
+    """Partitions are a power of two, and hold about as many rows as asked for at most."""
+    assert parts_for(rows, each) == count
 
 
 def test_splitting_leaves_no_rows_on_disk(tmp_path: Path) -> None:

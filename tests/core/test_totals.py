@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pytest
 from core.situations import contact, frame, user
 
-from etl import frames, paths, totals
+from etl import frames, keys, paths, totals
 from etl.rows import STATUSES
 from etl.schema import CONTACT, COUNTS, MEMBERSHIP
 
@@ -32,18 +34,18 @@ def test_a_learner_whose_rows_are_all_unenrolled_is_not_counted() -> None:
     assert totals.count_statuses(_listing()).empty
 
 
-def test_parts_add_up_to_the_whole() -> None:
-    """Counting part by part is counting all, however often it is asked in between."""
-    parts = [_listing((1, "passed", False), (2, "failed", False)), _listing((1, "failed", False)), _listing()]
-    tally, asked = totals.Tally(), totals.Tally()
-    for part in parts:
-        tally.add(part)
-        asked.add(part)
-        asked.totals()
+@pytest.mark.parametrize("known", [[1, 2], [2], [], [2, 3, 1]])
+def test_parts_add_up_to_the_whole(known: list[int]) -> None:
+    """Counting part by part is counting all, whoever is listed: an unlisted learner's rows count too."""
+    parts = [_listing((1, "passed", False), (2, "failed", False)), _listing((1, "on_hold", False)), _listing()]
+    learners = pd.Index(known, dtype="int64")
+    tally = totals.Tally(learners)
+    for part in [*parts, _listing((2, "passed", True))]:
+        tally.add(part, learners.get_indexer(pd.Index(part["learner"], dtype="int64")))
     whole = totals.count_statuses(pd.concat(parts))
-    assert tally.totals().equals(whole)
-    assert asked.totals().equals(whole)
-    assert totals.Tally().totals().empty
+    found = tally.totals()
+    assert found.reindex(whole.index).astype("int64").equals(whole)
+    assert (found.drop(whole.index) == 0).all(axis=None)
 
 
 def _members(*rows: dict[str, Any]) -> pd.DataFrame:
@@ -92,46 +94,58 @@ def test_who_lost_the_last_membership_is_cleared_if_ours() -> None:
     assert cleared[[totals.LU_USER, totals.LAST_ACCESS]].isna().all(axis=None)
 
 
-SLOTS = paths.courses_on_paths(
-    pd.DataFrame(
-        {
-            "place": [0, 0, 0, 0, 1],
-            "path": [1, 1, 1, 2, 3],
-            "course_id": [10, 20, 20, 10, 10],
-            "course_source_id": [5, None, None, 5, 5],
-        }
-    )
+ON_PATHS = pd.DataFrame(
+    {
+        "place": [0, 0, 0, 0, 1],
+        "path": [1, 1, 1, 2, 3],
+        "course_id": [10, 20, 20, 10, 10],
+        "course_source_id": pd.array([5, None, None, 5, 5], dtype="Int64"),
+    }
 )
 
 
-def _done(**row: Any) -> list[tuple[int, int, int]]:
-    listing = {"learner": 1, "place": 0, "status": "passed", "unenrolled": False, "course_id": 10}
-    done = paths.done_slots(pd.DataFrame([{**listing, "course_source_id": 5, **row}]), SLOTS, ["passed", "completed"])
-    return [tuple(one) for one in paths.progress(done).itertuples(index=False)]
+def _watch(progress: paths.Progress, course: int, source: int | None, place: int = 0) -> None:
+    """Note that learner number 1 has done a course."""
+    one = np.array([0])
+    code = [np.array([number + place * keys.PLACE]) for number in (course, source or 0)]
+    no_source = (np.array([], dtype="int64"), np.array([], dtype="int64"))
+    progress.watch(np.array([1]), [(code[0], one), (code[1], one) if source else no_source])
+
+
+def _done(*courses: tuple[Any, ...]) -> list[int]:
+    """Return how many courses learner number 1 has done of each of the three paths, and of one nobody knows."""
+    progress = paths.Progress(ON_PATHS)
+    for course in courses:
+        _watch(progress, *course)
+    every = pd.Series([1, 2, 3, 99])
+    assert progress.done(np.array([0, 2, -1, 1]), every).tolist() == [0] * 4, "others have done nothing"
+    return progress.done(np.array([1] * 4), every).tolist()
 
 
 def test_the_size_of_a_path_is_its_courses_each_once() -> None:
-    """A course listed twice on a path is one course of it."""
-    assert paths.sizes(SLOTS).to_dict() == {1: 2, 2: 1, 3: 1}
+    """A course listed twice on a path is one course of it; a path without courses has none."""
+    assert paths.Progress(ON_PATHS).sizes(pd.Series([1, 2, 3, 99])).tolist() == [2, 1, 1, 0]
+    nothing = paths.Progress(ON_PATHS.iloc[:0])
+    _watch(nothing, 10, 5)
+    assert nothing.sizes(pd.Series([1])).tolist() == nothing.done(np.array([1]), pd.Series([1])).tolist() == [0]
 
 
 def test_a_course_is_done_on_every_path_that_has_it() -> None:
     """One enrollment counts on each path of its portal, once, whether by course, by source, or by both."""
-    assert _done() == [(1, 1, 1), (1, 2, 1)]
-    assert _done(course_id=99) == [(1, 1, 1), (1, 2, 1)]
-    assert _done(course_source_id=None) == [(1, 1, 1), (1, 2, 1)]
-    assert _done(place=1) == [(1, 3, 1)]
+    assert _done((10, 5)) == [1, 1, 0, 0]
+    assert _done((99, 5)) == [1, 1, 0, 0]
+    assert _done((10, None)) == [1, 1, 0, 0]
+    assert _done((10, 5, 1)) == [0, 0, 1, 0]
+    assert _done((20, None), (10, 5)) == [2, 1, 0, 0]
 
 
 def test_a_course_done_in_two_parts_of_a_listing_counts_once() -> None:
     """Parts are looked at one by one: what two of them say of the same course of a path is one course done."""
-    one = pd.DataFrame({"learner": [1], "path": [1], "slot": [0]})
-    assert paths.progress(pd.concat([one, one]))["done"].tolist() == [1]
+    assert _done((10, 5), (10, 5), (99, 5)) == [1, 1, 0, 0]
 
 
 def test_what_is_not_done() -> None:
-    """Another status, an unenrolled row, another course, and no source against no source do not count."""
-    assert _done(status="failed") == []
-    assert _done(unenrolled=True) == []
-    assert _done(course_id=99, course_source_id=None) == []
-    assert _done(course_id=99, course_source_id=6) == []
+    """Another course, and no source against no source, do not count."""
+    assert _done((99, None)) == [0, 0, 0, 0]
+    assert _done((20, None))[0] == 1
+    assert _done((99, 20)) == [0, 0, 0, 0]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl import veil
-from etl.answers import excerpt
+from etl.veil import excerpt
 
 _USER, _PASSWORD = "key+of/the&portal", 'p%a"ss/w+rd= \u00e9\\end'
 _PAIR = f"{_USER}:{_PASSWORD}"

@@ -147,6 +147,18 @@ def test_leftovers_of_dead_runs_go_and_those_of_live_ones_stay(tmp_path: Path) -
         assert [one.outcome for one in history(tmp_path)] == ["died", "died"]
 
 
+@pytest.mark.parametrize("written", [False, True])
+def test_the_plan_of_a_dead_run_stays_as_long_as_it_may_have_been_written(tmp_path: Path, *, written: bool) -> None:
+    """Rows of a plan are gigabytes: without the copy's manifest nothing was written, and they go with the scratch."""
+    folder = make_run(tmp_path, RUN)
+    for name in ("work/a.arrow", "plan/Contact/creates/0.arrow", *(["plan/copy.json"] if written else [])):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+    remove_leftovers(tmp_path)
+    assert not (folder / "work").exists()
+    assert (folder / "plan").exists() is written
+
+
 def test_runs_of_one_second_are_in_the_order_they_ended(tmp_path: Path) -> None:
     """Two runs begun in the same second are told apart by which folder was written last, not by chance."""
     names = ["20261122T010000Z-ffff", "20261122T010000Z-0000", "20261122T010000Z-8888"]

@@ -6,7 +6,6 @@ import ast
 import os
 import re
 import subprocess
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,36 +118,6 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
 def test_the_search_for_traces_finds_them(trace: str) -> None:
     """The search above is able to find what it forbids."""
     assert TRACES.search(trace)
-
-
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-bench.lock"])
-def test_every_package_is_pinned_by_hash(lock: str) -> None:
-    """Each package of a lock file is pinned to one version and at least one hash."""
-    text = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", " ")
-    pins = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
-    assert len(pins) > 20
-    assert [pin for pin in pins if not re.match(r"[a-z0-9._-]+==\S+ +--hash=sha256:[0-9a-f]{64}", pin)] == []
-
-
-def names(requirements: list[str]) -> set[str]:
-    """Return the package names of requirement lines, spelt as the lock files spell them."""
-    return {re.split(r"[^A-Za-z0-9._-]", line)[0].lower().replace("_", "-") for line in requirements}
-
-
-def test_the_locks_hold_what_the_project_asks_for() -> None:
-    """Every dependency is locked, and the developers' lock pins the run-time packages to the same versions."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    pins = {
-        lock: dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE))
-        for lock in ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock")
-    }
-    assert names(project["project"]["dependencies"]) <= pins["requirements.lock"].keys()
-    tools = names(project["dependency-groups"]["dev"] + project["build-system"]["requires"])
-    assert tools <= pins["requirements-dev.lock"].keys()
-    assert pins["requirements.lock"].items() <= pins["requirements-dev.lock"].items()
-    assert names(project["dependency-groups"]["bench"]) <= pins["requirements-bench.lock"].keys()
-    both = pins["requirements-bench.lock"].keys() & pins["requirements-dev.lock"].keys()
-    assert {name: pins["requirements-bench.lock"][name] for name in both}.items() <= pins["requirements-dev.lock"].items()
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -8,6 +8,7 @@ _DECIDE = "etl/decide.py"
 _FATE = "core/test_decide.py::test_the_fate_of_a_row"
 _GUARDS = "etl/guards.py"
 _PLANNING = "core/test_planning.py"
+_SETTLE = "core/test_settle.py"
 
 MUTANTS = (
     Mutant(
@@ -80,8 +81,8 @@ MUTANTS = (
         id="unenrolled-not-flagged",
         bug="A finished row that was unenrolled is written without its flag.",
         file="etl/rows.py",
-        source='            REMOVED: listing["unenrolled"].astype("boolean"),',
-        planted='            REMOVED: listing["unenrolled"].astype("boolean") & False,',
+        source="            **{name: listing[source] for name, source in TAKEN[row].items()},",
+        planted="            **{name: listing[source] for name, source in TAKEN[row].items()}, REMOVED: False,",
         tests=("core/test_rows.py::test_an_enrollment_row_carries_learnupons_values",),
     ),
     Mutant(
@@ -107,9 +108,9 @@ MUTANTS = (
     Mutant(
         id="key-twice-in-one-upload",
         bug="A row listed twice goes into the plan twice.",
-        file="etl/situation.py",
-        source="    return decide.latest(_stacked(parts))",
-        planted="    return _stacked(parts)",
+        file="etl/settle.py",
+        source="            self._keep(decide.latest(updated.assign(code=self.index)).index.to_numpy())",
+        planted="            self.index = pd.RangeIndex(len(updated))",
         tests=(f"{_PLANNING}::test_a_row_listed_twice_is_one_row",),
     ),
     Mutant(
@@ -137,6 +138,38 @@ MUTANTS = (
         tests=(f"{_PLANNING}::test_gone_learner_keeps_membership_with_zero_counts",),
     ),
     Mutant(
+        id="settled-though-twice",
+        bug="A row that is there twice counts as being as it should be.",
+        file="etl/settle.py",
+        source="minlength=len(listed.index)) == 1",
+        planted="minlength=len(listed.index)) >= 1",
+        tests=(f"{_SETTLE}::test_what_has_something_to_be_said_of_it_is_not_settled",),
+    ),
+    Mutant(
+        id="settled-though-unwanted",
+        bug="A row whose enrollment was unenrolled counts as being as it should be.",
+        file="etl/settle.py",
+        source="(once & on_side & listed.wanted)[place]",
+        planted="(once & on_side)[place]",
+        tests=(f"{_SETTLE}::test_what_has_something_to_be_said_of_it_is_not_settled",),
+    ),
+    Mutant(
+        id="settled-on-the-other-side",
+        bug="A row on the side its learner left counts as being as it should be.",
+        file="etl/settle.py",
+        source="(once & on_side & listed.wanted)[place]",
+        planted="(once & listed.wanted)[place]",
+        tests=(f"{_SETTLE}::test_what_has_something_to_be_said_of_it_is_not_settled",),
+    ),
+    Mutant(
+        id="settled-though-impossible",
+        bug="A row with a value its field may not hold counts as it should be.",
+        file="etl/settle.py",
+        source="            if fitting is not None:",
+        planted="            if fitting is None:",
+        tests=(f"{_SETTLE}::test_what_has_something_to_be_said_of_it_is_not_settled",),
+    ),
+    Mutant(
         id="unenrolled-counted",
         bug="Unenrolled enrollments count in the totals.",
         file="etl/totals.py",
@@ -148,16 +181,16 @@ MUTANTS = (
         id="path-course-counted-twice",
         bug="A course that is on a path twice is two courses of it.",
         file="etl/paths.py",
-        source='    once = path_courses.drop_duplicates(["path", "course_id"]).reset_index(drop=True)',
-        planted="    once = path_courses.reset_index(drop=True)",
+        source='    return path_courses.drop_duplicates(["path", "course_id"]).reset_index(drop=True)',
+        planted="    return path_courses.reset_index(drop=True)",
         tests=("core/test_totals.py::test_the_size_of_a_path_is_its_courses_each_once",),
     ),
     Mutant(
         id="path-course-done-twice",
         bug="A course done in two versions, far apart in the listing, counts twice.",
         file="etl/paths.py",
-        source="    return done.drop_duplicates().groupby(",
-        planted="    return done.groupby(",
+        source="        self._done = [done[np.append(True, done[1:] != done[:-1])[: len(done)]]]",
+        planted="        self._done = [done]",
         tests=("core/test_totals.py::test_a_course_done_in_two_parts_of_a_listing_counts_once",),
     ),
     Mutant(

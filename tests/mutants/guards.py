@@ -16,11 +16,11 @@ MUTANTS = (
         bug="The guards are looked at when everything has been written.",
         file=_PIPELINE,
         source="""    account.stop_if_tripped(plan)
-    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+    record.note(budget.writes(plan))
 
     code = _write(job, org, folder, record, shapes)
 """,
-        planted="""    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+        planted="""    record.note(budget.writes(plan))
 
     code = _write(job, org, folder, record, shapes)
     account.stop_if_tripped(plan)
@@ -31,14 +31,30 @@ MUTANTS = (
         id="quota-after-the-write",
         bug="Whether the day's requests will do is seen when they have been spent.",
         file=_PIPELINE,
-        source="""    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+        source="""    record.note(budget.writes(plan))
 
     code = _write(job, org, folder, record, shapes)
 """,
         planted="""    code = _write(job, org, folder, record, shapes)
-    record.note(quota.check_writing(allowances, plan, job.settings.salesforce.bulk_file_mb))
+    record.note(budget.writes(plan))
 """,
         tests=("runs/test_quota.py::test_too_little_to_write_stops_the_run_before_the_first_write",),
+    ),
+    Mutant(
+        id="week-not-looked-at",
+        bug="A portal is read although its week will not last.",
+        file="etl/stages/quota.py",
+        source="        self._spare_the_week(client, needed[client.name])\n",
+        planted="        self._job.clock.now()\n",
+        tests=("runs/test_budget.py::test_the_week_is_never_spent_half_way",),
+    ),
+    Mutant(
+        id="disk-looked-at-once",
+        bug="Whether the disk has room for what is sent is not looked at.",
+        file="etl/stages/quota.py",
+        source="        self._room.writes(sent)\n",
+        planted="",
+        tests=("runs/test_budget.py::test_a_disk_that_others_fill_is_seen_before_the_writes",),
     ),
     Mutant(
         id="dry-run-writes",

@@ -34,7 +34,7 @@ MUTANTS = (
         file=_LISTING,
         source="        more = _has_next(answer)\n",
         planted="""        more = _has_next(answer)
-        more = more and len(answer.rows) >= int(answer.headers.get("LU-Records-Per-Page", "0"))
+        more = more and answer.batch.num_rows >= int(answer.headers.get("LU-Records-Per-Page", "0"))
 """,
         tests=(f"{_READ}::test_a_short_page_does_not_end_a_listing",),
     ),
@@ -43,7 +43,7 @@ MUTANTS = (
         bug="A listing ends with the first page that has fewer than 500 rows.",
         file=_LISTING,
         source="        more = _has_next(answer)\n",
-        planted="        more = _has_next(answer) and len(answer.rows) >= PAGE_ROWS\n",
+        planted="        more = _has_next(answer) and answer.batch.num_rows >= PAGE_ROWS\n",
         tests=(f"{_READ}::test_a_whole_portal_is_read",),
     ),
     Mutant(
@@ -90,7 +90,7 @@ MUTANTS = (
         id="refused-course-skipped",
         bug="A course whose listing is answered 403 is left out, and the rest believed.",
         file=_LISTING,
-        source="""        answer = client.read(sheet, path, {**params, "page": str(number)})
+        source="""        answer = client.read(sheet, path, {**params, "page": str(number)}, cores=cores)
         if answer is None:  # pragma: no cover - only answers that may be missing are None
             raise AssertionError
 """,
@@ -155,9 +155,9 @@ MUTANTS = (
         id="bad-portal-left-out",
         bug="A portal that cannot be trusted counts as one without learners.",
         file="etl/stages/extract.py",
-        source="            return read_portal(client, folder, progress=task.update)\n",
+        source="            return read_portal(client, folder, progress=task.update, told=listed, cores=cores)\n",
         planted="""            try:
-                return read_portal(client, folder, progress=task.update)
+                return read_portal(client, folder, progress=task.update, told=listed, cores=cores)
             except Exception:
                 return None
 """,
@@ -174,7 +174,7 @@ MUTANTS = (
     Mutant(
         id="answer-about-another-row",
         bug="A question by id is answered with another row, which is taken.",
-        file="etl/learnupon/confirm.py",
+        file="etl/learnupon/questions.py",
         source="    if found != [number]:",
         planted="    if not found:",
         tests=(f"{_ASKED}::test_an_unclear_answer_proves_nothing",),
@@ -191,7 +191,7 @@ MUTANTS = (
         id="week-spent-to-the-end",
         bug="The week's allowance is used until nothing is left.",
         file="etl/learnupon/rate.py",
-        source="        if self._week is not None and self._week < self._needed + _WEEK_FLOOR:",
+        source="        if self._week is not None and self._week < self._needed + WEEK_FLOOR:",
         planted="        if self._week is not None and self._week <= 0:",
         tests=("edges/test_learnupon_rate.py::test_a_week_that_would_not_last_stops_before_it_is_gone",),
     ),

@@ -155,10 +155,10 @@ MUTANTS = (
     ),
     Mutant(
         id="rows-lost-between-parts",
-        bug="Rows without a readable key are lost when a table is split into parts.",
+        bug="Rows of the last part are lost when a table is split into parts.",
         file="etl/park.py",
-        source="    remainders = np.mod(numbers, len(parts))",
-        planted="    remainders = np.fmod(numbers, len(parts))",
-        tests=("core/test_plan.py::test_negative_numbers_have_a_partition_too",),
+        source="np.searchsorted(places[order], np.arange(count + 1))",
+        planted="np.searchsorted(places[order], np.arange(count + 1).clip(0, count - 1))",
+        tests=("core/test_plan.py::test_parked_rows_come_back_each_once",),
     ),
 )

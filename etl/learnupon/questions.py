@@ -63,13 +63,12 @@ def _ask(client: LearnUpon, kind: Kind, number: int, gone: set[int], alive: list
     path, sheet = _ASKED[kind]
     answer = client.read(sheet, f"{path}/{number}", {}, missing=MISSING)
     client.rate.met()
-    if answer is None or not answer.rows:
+    if answer is None or not answer.batch.num_rows:
         gone.add(number)
         return
-    batch = sheet.batch(answer.rows, answer.where)
-    found = batch.column(0).to_pylist()
+    found = answer.batch.column(0).to_pylist()
     if found != [number]:
         raise SourceUntrusted(
             f"{answer.where}: {len(found)} rows came, the first with id {found[0]}; one was asked for"
         )
-    alive.append(batch)
+    alive.append(answer.batch)
