@@ -1,5 +1,5 @@
 # What people and CI type. Needs a POSIX shell and Python 3.11 or newer; everything else goes into .venv,
-# pinned by version and hash in the two lock files.
+# pinned by version and hash in the lock files.
 
 PYTHON ?= python3
 VENV := .venv
@@ -29,8 +29,11 @@ fmt: $(VENV)/.development ## put the code into the one form
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.run-time ## time and memory at 100,000 enrollments, against plain downloads of the same bytes
-	@PYTHONPATH=tests $(BIN)/python -m bench
+SIZE ?= S M odd apply
+ROUNDS ?= 3
+
+bench: $(VENV)/.bench ## time and memory at 100,000 and a million enrollments (SIZE=L: ten), beside curl and other ways
+	@PYTHONPATH=tests $(BIN)/python -m bench --rounds $(ROUNDS) $(SIZE)
 
 faults: $(VENV)/.development ## every fault of the catalogue, 10,000 nights in simulation, 300 over sockets, a year
 	@$(BIN)/python -m pytest -q -n 2 -m fault
@@ -67,6 +70,8 @@ lock: $(VENV)/.development ## pin the newest versions that pyproject.toml allows
 	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --output-file requirements.lock pyproject.toml
 	$(BIN)/python -c "$$LIST_TOOLS" | CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --allow-unsafe \
 	  --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml -
+	$(BIN)/python -c "$$LIST_BENCH" | CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) \
+	  --constraint requirements-dev.lock --output-file requirements-bench.lock -
 
 clean: ## remove what make and the tools have made; run history in var/ stays
 	rm -rf $(VENV) dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -80,6 +85,11 @@ project = tomllib.load(open("pyproject.toml", "rb"))
 print(*project["dependency-groups"]["dev"], *project["build-system"]["requires"], "editables", sep="\n")
 endef
 export LIST_TOOLS
+define LIST_BENCH
+import tomllib
+print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"], sep="\n")
+endef
+export LIST_BENCH
 
 # An empty file beside the packages says which lock they came from; a newer lock installs again.
 $(VENV)/.run-time: requirements.lock | $(BIN)/python
@@ -92,6 +102,12 @@ $(VENV)/.development: requirements-dev.lock pyproject.toml | $(BIN)/python
 	@$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
 	@$(PIP_INSTALL) --no-deps --no-build-isolation --no-index --editable .
 	@touch $(VENV)/.run-time $@
+
+# The peers and the plot: for `make bench` alone, so that the tests need none of it.
+$(VENV)/.bench: requirements-bench.lock | $(VENV)/.run-time
+	@echo "Installing what the benchmark's peers need into $(VENV) ..." >&2
+	@$(PIP_INSTALL) --require-hashes -r requirements-bench.lock
+	@touch $@
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found: Python 3.11 or newer is needed" >&2; exit 1; }

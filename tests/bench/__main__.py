@@ -1,148 +1,148 @@
-"""`make bench`: the program against the floor, in time and memory; prints a table and says whether the aims are met.
+"""`make bench`: the program against the floor and its peers; writes tables and a plot, says which aims are met.
 
-Three scenarios on 100,000 enrollments of 5,000 learners: the first load, a night in which nothing changed, and a night
-of changes (the table says how many rows were written). The emulators run in a process of their own without delays, the
-program as a process, and right after each run the floor: curl fetching the same pages and results and uploading the
-same bytes. Three rounds; medians. The floor moves bytes only; a run also waits while the emulators look at every row
-of a job, so the CPU seconds they used meanwhile stand beside it.
+    make bench                 sizes S and M, the odd shapes, and the apply stage
+    make bench SIZE=L          ten million enrollments under a hard limit of 2 GiB
+    python -m bench S M odd apply [--rounds 3] [--no-peers]
+
+Every part keeps its figures in results/ as JSON, and tables.md and plot.svg are made anew of all that is there, so the
+parts need not be run together. Rounds are interleaved: what is compared ran a few minutes apart on the same servers.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import platform
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
-from typing import TextIO
+from typing import Any, TextIO
 
-from bench.floor import Floor, measure
-from bench.product import Run, run
+from bench import judge, tables
+from bench.applying import one_round as applied
+from bench.cases import AGAIN, DUCK, FIRST, NAIVE, NIGHT, QUIET, Result, Step, carry_out
+from bench.limit import limited
+from bench.servers.__main__ import SIZES
+from bench.servers.shape import ODD, Shape
 from bench.world import World
 
-MOST_RATIO = 15.0
-"""Aim: wall time of the program against the floor (performance notes, section 9)."""
-MOST_MIB = 400.0
-"""Aim: highest resident memory at 100,000 enrollments."""
-MOVERS = ("one curl process a side", "a plain http.client loop, as curl is missing here")
-SCENARIOS = ("first load", "nothing changed", "a night of changes")
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One scenario in one round."""
-
-    scenario: str
-    run: Run
-    served_s: float
-    """CPU seconds the emulators used during the run."""
-    floor: Floor
-
-
-def one_round(learners: int, per_learner: int, seed: int) -> Iterator[Measured]:
-    """Go through the scenarios in a fresh world; the floor follows each run, on the same data."""
-    with World(learners, per_learner, seed) as world, tempfile.TemporaryDirectory() as folder:
-        for scenario in SCENARIOS:
-            if scenario == "a night of changes":
-                world.night(seed)
-            world.forget_calls()
-            before = world.cpu_s()
-            done = run(world.config)
-            yield Measured(scenario, done, world.cpu_s() - before, measure(world, Path(folder)))
-
-
-def middle(values: list[float]) -> float:
-    """Return the median of the rounds."""
-    return float(median(values))
-
-
-def row(scenario: str, rounds: list[Measured]) -> tuple[list[str], bool]:
-    """Return a scenario's line of the table, and whether it meets the aims."""
-    runs, floors = [one.run for one in rounds], [one.floor for one in rounds]
-    ratio = middle([one.run.wall_s / one.floor.wall_s for one in rounds])
-    peak = middle([one.peak_mib for one in runs])
-    met = ratio <= MOST_RATIO and peak <= MOST_MIB
-    moved = middle([floor.bytes_in + floor.bytes_out for floor in floors]) / 1e6
-    line = [
-        scenario,
-        f"{middle([one.wall_s for one in runs]):.2f}",
-        f"{middle([one.cpu_s for one in runs]):.2f}",
-        f"{middle([one.served_s for one in rounds]):.2f}",
-        f"{peak:.0f}",
-        f"{runs[-1].calls_learnupon:,}",
-        f"{runs[-1].calls_salesforce:,}",
-        f"{runs[-1].desired:,}",
-        f"{runs[-1].written:,}",
-        f"{moved:.1f}",
-        f"{middle([floor.wall_s for floor in floors]):.2f}",
-        f"{ratio:.1f}x",
-        "PASS" if met else "FAIL",
-    ]
-    return line, met
-
-
-HEAD = [
-    "scenario",
-    "wall s",
-    "CPU s",
-    "served s",
-    "peak MiB",
-    "LU calls",
-    "SF calls",
-    "rows",
-    "written",
-    "MB",
-    "floor s",
-    "ratio",
-    "",
-]
-
-
-def table(lines: list[list[str]]) -> str:
-    """Return the lines under their headings, in columns."""
-    widths = [max(len(line[column]) for line in [HEAD, *lines]) for column in range(len(HEAD))]
-    ordered = []
-    for first, *others in [HEAD, *lines]:
-        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        ordered.append("  ".join([first.ljust(widths[0]), *cells]))
-    return "\n".join([ordered[0], "-" * len(ordered[0]), *ordered[1:]])
-
-
-def say(line: str, stream: TextIO = sys.stdout) -> None:
-    """Write a line at once: a round takes a while."""
-    stream.write(line + "\n")
-    stream.flush()
+RESULTS = Path(__file__).parent / "results"
+LIMIT_MIB = 2_048
+PARTS = ("S", "M", "L", "odd", "apply")
+_TITLES = {
+    "S": "S: 100,000 enrollments", "M": "M: 1,000,000 enrollments", "L": "L: 10,000,000 enrollments",
+    "half": "One course with half of all rows (1,000,000 enrollments)",
+    "many": "50,000 courses of two rows each (100,000 enrollments)",
+    "one": "One learner with 5,000 enrollments (1,000,000 enrollments)",
+    "apply": "The apply stage alone",
+}  # fmt: skip
+_OURS = (Step(QUIET), Step(AGAIN), Step(NIGHT, floor=True))
+_PEERS = (Step(NIGHT, NAIVE), Step(NIGHT, DUCK))
+_SLOW = (Step(QUIET, latency_ms=50), Step(NIGHT, latency_ms=50))
+_ODD_SIZES = {"half": "M", "many": "S", "one": "M"}
 
 
 def main() -> int:
-    """Measure, print, and return 0 when every scenario meets the aims, else 1."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--learners", type=int, default=5_000)
-    parser.add_argument("--enrollments-per-learner", type=int, default=20)
+    """Measure, write, print, and return 0 when every aim that was measured is met, else 1."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="S|M|L|odd|apply", help="what to measure (S M odd apply)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--no-peers", action="store_true", help="the program and the floor alone")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the apply stage")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the figures")
     given = parser.parse_args()
-    enrollments = given.learners * given.enrollments_per_learner
-    say(
-        f"{given.learners:,} learners, {enrollments:,} enrollments; the floor is {MOVERS[shutil.which('curl') is None]}"
-    )
-    say(f"Python {platform.python_version()} on {platform.machine()}; the emulators share the machine's cores")
-    measured: list[Measured] = []
-    for number in range(given.rounds):
-        for one in one_round(given.learners, given.enrollments_per_learner, given.seed + number):
-            measured.append(one)
-            said = f"{one.run.wall_s:.2f} s, {one.run.peak_mib:.0f} MiB; floor {one.floor.wall_s:.2f} s"
-            say(f"  round {number + 1}, {one.scenario}: {said}", sys.stderr)
-    rows = [row(scenario, [one for one in measured if one.scenario == scenario]) for scenario in SCENARIOS]
-    met = all(ok for _, ok in rows)
-    verdict = "PASS" if met else "FAIL"
-    say(f"\n{table([line for line, _ in rows])}\n")
-    say(f"Aim: at most {MOST_RATIO:.0f}x the floor and {MOST_MIB:.0f} MiB in every scenario: {verdict}")
-    return 0 if met else 1
+    parts = given.parts or ["S", "M", "odd", "apply"]
+    worlds = [name for part in parts for name in (ODD if part == "odd" else [part])]
+    found: dict[str, list[list[Result]]] = {name: [] for name in worlds}
+    with ExitStack() as stack:
+        limit = stack.enter_context(limited(LIMIT_MIB))
+        for number in range(given.rounds):
+            for name in worlds:
+                steps = applied(given.rows) if name == "apply" else one_round(name, given.no_peers, limit.within)
+                found[name].append([])
+                for result in steps:
+                    found[name][-1].append(result)
+                    _say(f"round {number + 1}, {name}: {_brief(result)}", sys.stderr)
+        told = f"; under a hard limit: {limit.told}"
+    for name, rounds in found.items():
+        _keep(given.results, name, rounds, told if name in {"L", *ODD} else "")
+    return report(given.results)
+
+
+def one_round(name: str, no_peers: bool, within: Sequence[str]) -> Iterator[Result]:  # noqa: FBT001 - from the options
+    """Go through the steps of a world once; L and the odd worlds run under the limit."""
+    size, odd = (_ODD_SIZES[name], name) if name in ODD else (name, "")
+    shape = Shape(SIZES.get(size) or int(size), 1, odd)
+    limited_here = name in {"L", *ODD}
+    steps = [*_OURS] if limited_here else [*_OURS, *([] if no_peers else _PEERS), *_SLOW]
+    with World(size, odd=odd) as world:
+        for step in steps:
+            yield carry_out(step, world, shape, within if limited_here else ())
+    if not limited_here:
+        with World(size, first_load=True) as world:
+            yield carry_out(Step(FIRST), world, shape)
+
+
+def report(folder: Path) -> int:
+    """Write the tables and the plot of all figures there are, print the aims, and return 0 when all are met."""
+    there = {path.stem: path for path in sorted(folder.glob("*.json"))}
+    names = [*(name for name in _TITLES if name in there), *(name for name in there if name not in _TITLES)]
+    kept: dict[str, Any] = {name: json.loads(there[name].read_text(encoding="utf-8")) for name in names}
+    checks = list(judged(kept))
+    (folder / "tables.md").write_text(tables.document(kept, checks), encoding="utf-8")
+    try:
+        from bench.plot import draw  # noqa: PLC0415 - matplotlib is not there for the tests
+    except ImportError:
+        _say("no plot: matplotlib is missing; `make bench` installs it", sys.stderr)
+    else:
+        draw(kept, folder / "plot.svg")
+    for check in checks:
+        _say(f"{'PASS' if check.met else 'FAIL'}  {check.what}: {check.found} ({check.aim})")
+    return 0 if all(check.met for check in checks) else 1
+
+
+def judged(kept: dict[str, Any]) -> Iterator[judge.Check]:
+    """Give all aims that the figures speak of."""
+    for name, facts in kept.items():
+        if name == "apply":
+            yield from judge.of_apply(facts["rounds"])
+        elif name in ODD:
+            yield from judge.everywhere(name, facts["rounds"])
+        else:
+            yield from judge.of_size(name, facts["rounds"])
+    if "M" in kept and "L" in kept:
+        yield from judge.per_row(kept["M"]["rounds"], kept["L"]["rounds"])
+
+
+def _keep(folder: Path, name: str, rounds: list[list[Result]], limit: str) -> None:
+    """Write the figures of one part to its file, with when, where and how they came about."""
+    folder.mkdir(exist_ok=True)
+    facts = {
+        "title": _TITLES.get(name, f"{name} enrollments"),
+        "when": f"{datetime.now(UTC):%Y-%m-%d}",
+        "command": "make bench" + (f" SIZE={name}" if name == "L" else ""),
+        "machine": f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}",
+        "limit": limit,
+        "rows": rounds[0][0]["rows"],
+        "rounds": rounds,
+    }
+    (folder / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def _brief(result: Result) -> str:
+    words = [str(result[name]) for name in ("night", "who") if name in result]
+    words += [f"{result['latency_ms']} ms"] if result.get("latency_ms") else []
+    floor = f", floor {result['floor_s']:.2f} s" if "floor_s" in result else ""
+    used = f"{result['wall_s']:.1f} s, CPU {result['cpu_s']:.1f} s, {result['peak_mib']:.0f} MiB"
+    return f"{', '.join(words)}: {used}{floor}"
+
+
+def _say(line: str, stream: TextIO = sys.stdout) -> None:
+    stream.write(line + "\n")
+    stream.flush()
 
 
 if __name__ == "__main__":

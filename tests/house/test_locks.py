@@ -1,4 +1,4 @@
-"""Rules for the two lock files: everything is pinned by hash, version and extras; they install nothing."""
+"""Rules for the lock files: everything is pinned by hash, version and extras; they install nothing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUN_TIME = PROJECT["project"]["dependencies"]
 TOOLS = PROJECT["dependency-groups"]["dev"] + PROJECT["build-system"]["requires"]
 ASKED = {"requirements.lock": RUN_TIME, "requirements-dev.lock": RUN_TIME + TOOLS}
+BENCH = "requirements-bench.lock"
 PIN = re.compile(r"^([a-z0-9._-]+)(?:\[([a-z0-9._,-]+)\])?==(\S+) +--hash=sha256:[0-9a-f]{64}")
 
 
@@ -55,7 +56,7 @@ def needed(requirements: Iterable[str]) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("lock", ASKED)
+@pytest.mark.parametrize("lock", [*ASKED, BENCH])
 def test_every_package_is_pinned_by_hash(lock: str) -> None:
     """Each package of a lock file is pinned to one version and at least one hash."""
     assert len(lines(lock)) > 20
@@ -76,6 +77,14 @@ def test_extras_are_pinned_with_their_package(lock: str) -> None:
     asked = needed(ASKED[lock])
     assert asked["pyjwt"] == {"crypto"}
     assert {name: wanted for name, wanted in asked.items() if not wanted <= held[name]} == {}
+
+
+def test_the_benchmark_runs_the_same_versions() -> None:
+    """What the benchmark needs is locked, and what it shares with the other locks is pinned to the same version."""
+    asked = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependency-groups"]["bench"]}
+    bench, others = pins(BENCH), pins("requirements-dev.lock")
+    assert asked <= bench.keys()
+    assert {name: version for name, version in bench.items() if others.get(name, version) != version} == {}
 
 
 def test_a_pin_without_its_extras_is_seen() -> None:

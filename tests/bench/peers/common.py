@@ -76,8 +76,8 @@ def query(name: str) -> str:
     """Return the SOQL for all our rows of an object."""
     columns = COLUMNS[name]
     if "LU_Key__c" not in columns:
-        return f"SELECT {', '.join(columns)} FROM {name} WHERE LU_User_ID__c != null"  # noqa: S608 - constants
-    return f"SELECT Id, {', '.join(columns)} FROM {name} WHERE LU_Key__c LIKE '12345:%'"  # noqa: S608 - constants
+        return f"SELECT {', '.join(columns)} FROM {name} WHERE LU_User_ID__c != null"
+    return f"SELECT Id, {', '.join(columns)} FROM {name} WHERE LU_Key__c LIKE '12345:%'"
 
 
 def world() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The strong peer: pages fetched to files by four threads, everything else in DuckDB: read_json, FULL JOIN, COPY to CSV."""
+"""The strong peer: pages fetched to files by four threads, the rest in DuckDB: read_json, FULL JOIN, COPY to CSV."""
 
 from __future__ import annotations
 
@@ -11,9 +11,20 @@ from typing import Any
 
 import duckdb
 import requests
-
 from bench.peers.common import (
-    API, COLUMNS, COUNTS, DONE, FINISHED, LABELS, MEMBERSHIP, REMOVED, TOTALS, query, salesforce, tell, world,
+    API,
+    COLUMNS,
+    COUNTS,
+    DONE,
+    FINISHED,
+    LABELS,
+    MEMBERSHIP,
+    REMOVED,
+    TOTALS,
+    query,
+    salesforce,
+    tell,
+    world,
 )  # fmt: skip
 
 _THREADS = 4
@@ -184,8 +195,8 @@ def compare(base: duckdb.DuckDBPyConnection, name: str, wanted: str, folder: Pat
     types = dict(base.execute("SELECT column_name, column_type FROM (DESCRIBE wanted)").fetchall())
     read = ", ".join(f"'{column}': '{'DOUBLE' if 'INT' in kind else kind}'" for column, kind in types.items())
     base.execute(f"""CREATE OR REPLACE TABLE held AS SELECT * FROM read_csv('{folder}/{name}-*.csv', header = true,
-        auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', timestampformat = '%Y-%m-%dT%H:%M:%S.%gZ',
-        columns = {{{"" if key == "Id" else "'Id': 'VARCHAR', "}{read}}})""")
+        auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '',
+        timestampformat = '%Y-%m-%dT%H:%M:%S.%gZ', columns = {{{"" if key == "Id" else "'Id': 'VARCHAR', "}{read}}})""")
     differs = " OR ".join(f'w."{column}" IS DISTINCT FROM h."{column}"' for column in columns)
     base.execute(f"""CREATE OR REPLACE TABLE changes AS SELECT h."Id" AS held_id, h."{key}" AS held_key, w.*,
         {"h.Status__c" if "Status__c" in types else "NULL"} AS held_status,

@@ -8,9 +8,19 @@ from typing import Any
 
 import pandas as pd
 import requests
-
 from bench.peers.common import (
-    COLUMNS, COUNTS, DONE, FINISHED, LABELS, MEMBERSHIP, REMOVED, TOTALS, query, salesforce, tell, world,
+    COLUMNS,
+    COUNTS,
+    DONE,
+    FINISHED,
+    LABELS,
+    MEMBERSHIP,
+    REMOVED,
+    TOTALS,
+    query,
+    salesforce,
+    tell,
+    world,
 )  # fmt: skip
 
 
@@ -34,7 +44,8 @@ def extract(portal: dict[str, Any]) -> tuple[pd.DataFrame, ...]:
     paths = list(listing(session, f"{url}/learning_paths", "learning_paths", include_courses="true"))
     on_paths = pd.json_normalize(paths, "courses", ["id"], record_prefix="course_")
     courses = list(listing(session, f"{url}/courses", "courses", include_all_versions="true"))
-    enrollments, path_enrollments = [], []
+    enrollments: list[dict[str, Any]] = []
+    path_enrollments: list[dict[str, Any]] = []
     for course in courses:
         enrollments.extend(listing(session, f"{url}/enrollments/search", "enrollments", course_id=course["id"]))
     for path in paths:

@@ -144,7 +144,7 @@ class Portal:
         self._shape = shape
         self._days = {day: (_enrollment_rows(shape, day), _path_rows(shape, day)) for day in ("yesterday", "today")}
         self._users = _user_rows()
-        self._key = "Basic " + base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+        self.key = "Basic " + base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
         self.day = "yesterday"
 
     def handle(self, request: Request) -> Answer:
@@ -152,7 +152,7 @@ class Portal:
         if request.path == "/__day":
             self.day = request.json["day"]
             return as_json({"day": self.day})
-        if request.headers.get("authorization") != self._key:
+        if request.headers.get("authorization") != self.key:
             return as_json({"message": "Unauthorized"}, 401)
         kind, _, number = request.path.partition("/api/v1/")[2].partition("/")
         if number.isdigit():

@@ -71,8 +71,8 @@ class Shape:
 
     @cached_property
     def period(self) -> int:
-        """Rows after which traits repeat."""
-        return min(16_000, self.enrollments)
+        """Rows after which traits repeat: so that a learner's are not the same ones again and again."""
+        return min(15_990, self.enrollments // 10 * 10)
 
     @cached_property
     def learners(self) -> int:
@@ -140,7 +140,7 @@ class Shape:
     @cached_property
     def path_traits(self) -> Traits:
         """What repeats of path enrollments."""
-        return traits(min(4_000, self.path_enrollments // 10 * 10), self.seed + 1)
+        return traits(min(3_990, self.path_enrollments // 10 * 10), self.seed + 1)
 
     def listed(self, day: str) -> Periodic:
         """Return the enrollments LearnUpon lists on a day."""

@@ -40,7 +40,7 @@ class Traits:
         """Return a row's score on a day."""
         today = self.scores[place]
         changed = day == "yesterday" and self.change[place] == SCORE
-        return round((today or 0.0) / 2 + 1, 1) if changed else today
+        return round((today or 0.0) / 2 + 0.5, 1) if changed else today
 
     def ended(self, place: int, day: str) -> str | None:
         """Return when a row was completed, as of a day."""

@@ -39,7 +39,7 @@ def write(stores: Mapping[str, Store], name: str, operation: str, sent: pa.Table
         codes = store.new_codes(keys)
     else:
         codes = store.by_id(sent["Id"].combine_chunks())
-    if len(np.unique(codes)) != len(codes):
+    if not np.diff(np.sort(codes)).all():
         raise ValueError("DUPLICATE_EXTERNAL_ID: a key comes twice in one file")
     there = store.alive(codes)
     errors = {}
@@ -61,6 +61,9 @@ def _put(
     there: np.ndarray,
     stamp: str,
 ) -> None:
+    if not there.any():
+        store.put(_pointed(stores, store, _fresh(store, sent, codes), set(sent.column_names)), stamp)
+        return
     held = store.rows(codes)
     if not there.all():  # a record that was deleted begins anew
         blank = pa.scalar(None, pa.string())
@@ -80,22 +83,43 @@ def _put(
     store.put(held, stamp)
 
 
+def _fresh(store: Store, sent: pa.Table, codes: Ints) -> pa.Table:
+    """Return rows that are all new."""
+    blank = pa.nulls(len(codes), pa.string())
+    columns: dict[str, pa.Array | pa.ChunkedArray] = dict.fromkeys(store.names, blank)
+    for name in sent.column_names:
+        field = store.fields.get(name)
+        columns[name] = _normal(_nulled(sent[name]), field.type if field else "string")
+    columns["IsDeleted"] = pa.array(["false"] * len(codes))
+    if columns.get("Removed_In_LearnUpon__c") is blank:
+        columns["Removed_In_LearnUpon__c"] = columns["IsDeleted"]
+    return pa.table({CODE: codes, **columns})
+
+
+def _nulled(sent: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return cells without those that are blank or clear."""
+    none = pc.is_in(sent, value_set=pa.array(["", CLEAR]))
+    return pc.if_else(none, pa.scalar(None, pa.string()), sent) if pc.any(none).as_py() else sent
+
+
 def _with(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray) -> pa.Table:
     return table.set_column(table.schema.get_field_index(name), name, column)
 
 
 def _merged(held: pa.ChunkedArray, sent: pa.ChunkedArray, field: Field | None) -> pa.Array:
     """Return a column after a write."""
-    left_alone, cleared = pc.equal(sent, ""), pc.equal(sent, CLEAR)
-    plain = pc.if_else(pc.or_(left_alone, cleared), pa.scalar(None, pa.string()), sent)
-    return pc.if_else(left_alone, held, _normal(plain, field.type if field else "string"))
+    return pc.if_else(pc.equal(sent, ""), held, _normal(_nulled(sent), field.type if field else "string"))
 
 
 def _normal(values: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
     """Return values as Salesforce gives them back."""
     if kind == "double":
+        if not pc.any(pc.match_substring(values, ".")).as_py():
+            return pc.binary_join_element_wise(values, ".0", "")
         numbers = pc.cast(pc.cast(values, pa.float64()), pa.string())
         return pc.if_else(pc.match_substring(numbers, "."), numbers, pc.binary_join_element_wise(numbers, ".0", ""))
+    if kind == "datetime" and pc.all(pc.equal(pc.binary_length(values), 24)).as_py():
+        return values
     if kind == "datetime":
         return pc.binary_join_element_wise(pc.utf8_slice_codeunits(values, 0, 19), ".000Z", "")
     return pc.utf8_lower(values) if kind == "boolean" else pc.utf8_trim_whitespace(values)
