@@ -19,6 +19,7 @@ from etl.salesforce.org import Org
 from etl.schema import MEMBERSHIP
 from etl.stages import account, people, quota, restore, saved, scopes, target, tenure
 from etl.stages.extract import Portals
+from etl.stages.held import read_held
 from etl.stages.job import Job
 from etl.stages.judge import guard, judge
 from etl.stages.readback import read_back
@@ -46,11 +47,12 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     portals.check()
     with threads(2, job.stop) as pool:
         reading = pool.submit(portals.read, folder.work / "learnupon")
-        holding = pool.submit(target.read_held, org, job, folder.work / "salesforce")
+        holding = pool.submit(read_held, org, job, folder.work / "salesforce", shapes)
         both: list[Future[Any]] = [reading, holding]
         first_failure(both)
     reads, held = reading.result(), holding.result()
     record.read(reads)
+    record.held(held)
 
     inputs, source_guards = judge(job, org, portals, reads, held, shapes)
     record.matched(inputs.learners)
@@ -79,7 +81,8 @@ def totals(job: Job, folder: RunDir, record: account.Record) -> int:
     shapes = target.shapes_of(org)
     allowances = quota.check_reading(org)
     tenure.begin(job, org, record, folder)
-    held = target.read_held(org, job, folder.work / "salesforce", (MEMBERSHIP,))
+    held = read_held(org, job, folder.work / "salesforce", shapes, (MEMBERSHIP,))
+    record.held(held)
     members = planning.members_held(held.rows[MEMBERSHIP.name], job.portal_ids)
     profiles = people.with_referred(org, members, held.profiles)
     plan = planning.build_totals(members, profiles, shapes, folder.folder("plan"))

@@ -1,7 +1,7 @@
 """What a run leaves as facts: the report of section 8 as dataclasses and as JSON; it renders and writes nothing.
 
-The keys of `report.json` are a contract. Keys that help a person stand beside them: `seconds`, `dry_run`, `error`,
-`overrides`, `guard_places`, `unmatched_reasons`, `refused_reasons`, `samples`.
+The keys of `report.json` are a contract. Keys that help a person stand beside them: `reads`, `seconds`, `dry_run`,
+`error`, `overrides`, `guard_places`, `unmatched_reasons`, `refused_reasons`, `samples`.
 """
 
 from __future__ import annotations
@@ -123,6 +123,8 @@ class Report:
     api_calls: dict[str, int] = field(default_factory=lambda: {"learnupon": 0, "salesforce": 0})
     jobs: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    reads: dict[str, str] = field(default_factory=dict)
+    """By object, in words: how its rows in Salesforce were read."""
     dry_run: bool = False
     error: str = ""
     overrides: dict[str, int] = field(default_factory=dict)
@@ -188,6 +190,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "api_calls": dict(report.api_calls),
         "jobs": list(report.jobs),
         "warnings": list(report.warnings),
+        "reads": dict(report.reads),
         "seconds": report.seconds,
         "dry_run": report.dry_run,
         "error": {"message": report.error} if report.error else None,

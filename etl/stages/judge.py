@@ -17,10 +17,10 @@ from etl.salesforce.org import Org
 from etl.schema import MEMBERSHIP
 from etl.situation import Inputs, Row, Scope
 from etl.stages.extract import Kind, Portals, coded_courses
+from etl.stages.held import Held
 from etl.stages.job import Backfill, Job
 from etl.stages.past import deleted
 from etl.stages.people import Matched, match_learners, with_members, without_strangers
-from etl.stages.target import Held
 
 _ROWS: tuple[Row, Row] = ("enrollment", "path")
 
