@@ -19,6 +19,7 @@ from etl.salesforce.org import Org
 from etl.schema import MEMBERSHIP
 from etl.stages import account, people, quota, restore, saved, scopes, target, tenure
 from etl.stages.extract import Portals
+from etl.stages.held import count_held, read_held
 from etl.stages.job import Job
 from etl.stages.judge import guard, judge
 from etl.stages.readback import read_back
@@ -43,7 +44,7 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     budget = quota.Budget(job, org, record, Room(job, folder))
     budget.begin()
     tenure.begin(job, org, record, folder)
-    counted = target.count_held(org, job)
+    counted = count_held(org, job)
     budget.salesforce({name: counting.rows for name, counting in counted.items()})
 
     portals = Portals(job)
@@ -51,12 +52,13 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     portals.check()
     with threads(2, job.stop) as pool:
         reading = pool.submit(portals.read, folder.work / "learnupon", budget.portal)
-        holding = pool.submit(target.read_held, org, job, folder.work / "salesforce", counted)
+        holding = pool.submit(read_held, org, job, folder.work / "salesforce", shapes, counted)
         both: list[Future[Any]] = [reading, holding]
         first_failure(both)
     reads, held = reading.result(), holding.result()
     record.read(reads)
     budget.people(reads, held.profiles)
+    record.held(held)
 
     inputs, source_guards = judge(job, org, portals, reads, held, shapes, folder.work / "open", record.matched)
     reads.clear()  # what is still needed of them is in the inputs
@@ -87,9 +89,10 @@ def totals(job: Job, folder: RunDir, record: account.Record) -> int:
     budget = quota.Budget(job, org, record, Room(job, folder))
     budget.begin((MEMBERSHIP,))
     tenure.begin(job, org, record, folder)
-    counted = target.count_held(org, job, (MEMBERSHIP,))
+    counted = count_held(org, job, (MEMBERSHIP,))
     budget.salesforce({name: counting.rows for name, counting in counted.items()})
-    held = target.read_held(org, job, folder.work / "salesforce", counted, (MEMBERSHIP,))
+    held = read_held(org, job, folder.work / "salesforce", shapes, counted, (MEMBERSHIP,))
+    record.held(held)
     members = planning.members_held(held.rows[MEMBERSHIP.name], job.portal_ids)
     profiles = people.with_referred(org, members, held.profiles)
     plan = planning.build_totals(members, profiles, shapes, folder.folder(PLAN))

@@ -96,6 +96,8 @@ class SalesforceSettings(Section):
     """First wait for a job; later ones grow."""
     job_timeout_minutes: Minutes = 120.0
     """Then exit 75: the job is named, and adopted by the next run."""
+    full_read_days: Count = 7
+    """Nights in between read only what changed since; 0: every run reads all rows."""
 
 
 class MatchingSettings(Section):

@@ -1,8 +1,8 @@
 """What a run leaves as facts: the report of section 8 as dataclasses and as JSON; it renders and writes nothing.
 
-The keys of `report.json` are a contract. Keys that help a person stand beside them: `seconds`, `dry_run`, `error`,
-`overrides`, `guard_places`, `api_calls_expected`, `api_calls_left`, `api_calls_to_write`, `unmatched_reasons`,
-`refused_reasons`, `samples`.
+The keys of `report.json` are a contract. Keys that help a person stand beside them: `reads`, `seconds`, `dry_run`,
+`error`, `overrides`, `guard_places`, `api_calls_expected`, `api_calls_left`, `api_calls_to_write`,
+`unmatched_reasons`, `refused_reasons`, `samples`.
 """
 
 from __future__ import annotations
@@ -130,6 +130,8 @@ class Report:
     """Requests to Salesforce that writing a plan would take, as predicted; None where nothing was only planned."""
     jobs: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    reads: dict[str, str] = field(default_factory=dict)
+    """By object, in words: how its rows in Salesforce were read."""
     dry_run: bool = False
     error: str = ""
     overrides: dict[str, int] = field(default_factory=dict)
@@ -195,6 +197,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "api_calls": dict(report.api_calls),
         "jobs": list(report.jobs),
         "warnings": list(report.warnings),
+        "reads": dict(report.reads),
         "seconds": report.seconds,
         "dry_run": report.dry_run,
         "error": {"message": report.error} if report.error else None,

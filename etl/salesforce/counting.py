@@ -24,13 +24,17 @@ _AFTER = timedelta(seconds=1)
 class Counting:
     """One read of the rows of an object (API name) under a condition, counted when this is made."""
 
-    def __init__(self, org: Org, source: str, where: str, *, edited: bool = False) -> None:
-        """Count the rows; `edited` says that an edit too can bring a row under the condition, or out of it."""
+    def __init__(self, org: Org, source: str, where: str, *, edited: bool = False, deleted_too: bool = False) -> None:
+        """Count the rows; `edited` says that an edit too can bring a row under the condition, or out of it.
+
+        With `deleted_too` those in the recycle bin count among them.
+        """
         self._org = org
         self._source = source
         self._where = where
         self._edited = edited
-        self._before = count_rows(org, source, where)
+        self._deleted_too = deleted_too
+        self._before = count_rows(org, source, where, deleted_too=deleted_too)
         self._since = (org.server_time() or org.clock.now()) + _AFTER
 
     @property
@@ -42,7 +46,7 @@ class Counting:
         """Raise Unavailable unless so many rows are all there were; one request more only when the number differs."""
         if rows == self._before:
             return
-        after = count_rows(self._org, self._source, self._where)
+        after = count_rows(self._org, self._source, self._where, deleted_too=self._deleted_too)
         least, most = sorted((self._before, after))
         meanwhile = 0
         if not least <= rows <= most:

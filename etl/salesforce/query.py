@@ -38,7 +38,7 @@ _WRONG_NAMES = ("INVALID_FIELD", "INVALID_TYPE", "No such column", "is not suppo
 REST_VALUES = 300
 REST_QUESTIONS = 10
 BULK_VALUES = 4_000
-_COUNTING = Patience(attempts=2, read_s=130.0)
+COUNTING = Patience(attempts=2, read_s=130.0)
 """REST gives a query 120 seconds before it says QUERY_TIMEOUT (Salesforce limits page, SOQL)."""
 _Read = TypeVar("_Read")
 
@@ -203,7 +203,7 @@ def count_rows(org: Org, source: str, where: str, *, deleted_too: bool = False) 
     if len(quote_plus(query)) <= soql.LONGEST_IN_URL:
         path = org.path("queryAll" if deleted_too else "query")
         try:
-            answer = org.json("GET", path, params={"q": query}, patience=_COUNTING)
+            answer = org.json("GET", path, params={"q": query}, patience=COUNTING)
         except Unavailable as error:
             if isinstance(error, Rejected) and error.code not in _TOO_SLOW:
                 raise _named(error) from error

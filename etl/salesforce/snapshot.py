@@ -1,11 +1,13 @@
-"""What Salesforce holds now of the objects the product writes: rows of the configured portals, and profiles."""
+"""What Salesforce holds now of the objects the product writes: rows of the configured portals, and profiles.
+
+It reads all rows, or those of some keys; what changed since an earlier read is for `etl.salesforce.changes`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-import pandas as pd
 import pyarrow as pa
 
 from etl import frames
@@ -14,7 +16,7 @@ from etl.salesforce import package, soql
 from etl.salesforce.counting import Counting
 from etl.salesforce.org import Org
 from etl.salesforce.query import bulk_rows, from_start, rows_of
-from etl.salesforce.typed import Column, schema
+from etl.salesforce.typed import Column
 from etl.schema import KEY, PORTAL, Entity
 
 
@@ -36,7 +38,12 @@ def columns_of(org: Org, entity: Entity) -> list[Column]:
 
 
 def ours(org: Org, entity: Entity, portal_ids: Sequence[int]) -> str:
-    """Return the condition for rows of the configured portals: nobody else's rows are ever read."""
+    """Return the condition for rows of the configured portals (nobody else's rows are ever read), or for profiles.
+
+    Of Contacts and Users those are read that carry a LearnUpon user id, of whatever portal.
+    """
+    if entity.row == "profile":
+        return soql.is_set(org.name("LU_User_ID__c"))
     if _packaged(org, entity):
         return package.condition(org, entity, portal_ids)
     key = org.name(KEY)
@@ -46,10 +53,8 @@ def ours(org: Org, entity: Entity, portal_ids: Sequence[int]) -> str:
 
 
 def count_existing(org: Org, entity: Entity, portal_ids: Sequence[int]) -> Counting:
-    """Count what `read_existing` (of people: `read_profiles`) reads; the read is held against that count."""
-    if entity.row == "profile":
-        return Counting(org, org.name(entity.name), soql.is_set(org.name("LU_User_ID__c")), edited=True)
-    return Counting(org, org.name(entity.name), ours(org, entity, portal_ids))
+    """Count what `read_existing` reads; the read is held against that count."""
+    return Counting(org, org.name(entity.name), ours(org, entity, portal_ids), edited=entity.row == "profile")
 
 
 def read_existing(
@@ -61,7 +66,7 @@ def read_existing(
     where: str = "",
     counting: Counting | None = None,
 ) -> int:
-    """Park all rows of a custom object that belong to these portals in the empty `park`, and return how many.
+    """Park all rows of an object that `ours` describes in the empty `park`, and return how many.
 
     One Bulk query, and one count of the same rows, unless `counting` is that already. `where` (SOQL, API names)
     narrows it further. Raises Unavailable when not every row came; what the park holds then is not to be used.
@@ -70,7 +75,7 @@ def read_existing(
     columns = columns_of(org, entity)
     source = org.name(entity.name)
     query = soql.select([column.header for column in columns], source, condition)
-    counting = counting or Counting(org, source, condition)
+    counting = counting or Counting(org, source, condition, edited=entity.row == "profile")
     counting.check(from_start(lambda: _fill(org, entity, park, bulk_rows(org, query, columns))))
     return park.rows
 
@@ -87,20 +92,6 @@ def _fill(org: Org, entity: Entity, park: Park, tables: Iterable[pa.Table]) -> i
 
 def _packaged(org: Org, entity: Entity) -> bool:
     return bool(org.settings.namespace) and entity.row != "profile"
-
-
-def read_profiles(org: Org, entity: Entity, counting: Counting | None = None) -> pd.DataFrame:
-    """Return all Contacts or Users that carry a LearnUpon user id (columns: `frames.entity_schema`).
-
-    `counting` is as in `read_existing`.
-    """
-    columns = columns_of(org, entity)
-    headers = [column.header for column in columns]
-    source, condition = org.name(entity.name), soql.is_set(org.name("LU_User_ID__c"))
-    counting = counting or count_existing(org, entity, ())
-    tables = from_start(lambda: list(bulk_rows(org, soql.select(headers, source, condition), columns)))
-    counting.check(sum(table.num_rows for table in tables))
-    return frames.to_pandas(pa.concat_tables(tables) if tables else schema(columns).empty_table())
 
 
 def read_keys(org: Org, entity: Entity, values: Sequence[str], park: Park, *, by: str = "") -> int:

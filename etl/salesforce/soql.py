@@ -42,6 +42,18 @@ def count(source: str, where: str = "") -> str:
     return f"{query} WHERE {where}" if where else query
 
 
+def totals(sums: Sequence[str], counts: Sequence[str], source: str, where: str = "") -> str:
+    """Return the query for one row about many: how many, the least and greatest Id, sums, and counts of set fields.
+
+    Its columns are `n`, `low`, `high`, then `s0`, `s1`, ... and `c0`, `c1`, ... in the order given. By REST only.
+    """
+    parts = ["COUNT(Id) n", "MIN(Id) low", "MAX(Id) high"]
+    parts += [f"SUM({name(field)}) s{number}" for number, field in enumerate(sums)]
+    parts += [f"COUNT({name(field)}) c{number}" for number, field in enumerate(counts)]
+    query = f"SELECT {', '.join(parts)} FROM {name(source)}"  # noqa: S608 - names are checked, values quoted by this module
+    return f"{query} WHERE {where}" if where else query
+
+
 def is_in(field: str, values: Iterable[str]) -> str:
     """Return the condition that a field is one of the values."""
     return f"{name(field)} IN ({','.join(quote(value) for value in values)})"

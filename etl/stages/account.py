@@ -20,6 +20,7 @@ from etl.salesforce.ingest import Recorder
 from etl.salesforce.load import Load
 from etl.salesforce.org import Org
 from etl.stages.extract import Portals
+from etl.stages.held import Held
 from etl.stages.job import Job
 
 COLUMNS = ["object", "key", "operation", "code", "message"]
@@ -121,6 +122,11 @@ class Record:
         for line, portal in zip(self.report.portals, reads, strict=True):
             line.learners = len(portal.users)
             line.complete = True
+
+    def held(self, held: Held) -> None:
+        """Note how the rows of each object of Salesforce were read."""
+        self.report.reads = dict(held.ways)
+        self.note(held.warnings)
 
     def matched(self, learners: pd.DataFrame) -> None:
         """Note who is matched and who is not, and why."""

@@ -19,10 +19,10 @@ from etl.schema import MEMBERSHIP
 from etl.settle import settle
 from etl.situation import Inputs, Row, Scope
 from etl.stages.extract import Kind, Portals, coded_courses
+from etl.stages.held import Held
 from etl.stages.job import Backfill, Job
 from etl.stages.past import deleted
 from etl.stages.people import Matched, match_learners, with_members, without_strangers
-from etl.stages.target import Held
 
 _ROWS: tuple[Row, Row] = ("enrollment", "path")
 _OF_LEARNERS = ["learner", "side", "person_id", "reason", "last_sign_in_at"]

@@ -6,14 +6,13 @@ write, so a run without it has written nothing.
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pyarrow as pa
 
 from etl.counts import Counts
 from etl.errors import StateFault
+from etl.park import link
 from etl.plan import EntityPlan, Plan
 from etl.schema import BY_NAME, ENTITIES
 from etl.state.disk import disk, sync_files, sync_folder
@@ -88,7 +87,7 @@ class Copies:
                 if not there or hash_of(path) != seen:
                     raise self._fault(f"{path} is {'not as it was written: damaged or torn' if there else 'missing'}")
                 (into / name).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                _link(path, into / name)
+                link(path, into / name)
         try:
             return [self._plan_of(name, into / name) for name in self._rows]
         except (ValueError, pa.ArrowInvalid) as error:
@@ -108,11 +107,3 @@ class Copies:
             f"the copy that run {self.run_id} kept cannot be used: {what}; nothing was written; bring the folder back "
             "from a backup, or let `run` write what LearnUpon says now"
         )
-
-
-def _link(path: Path, name: Path) -> None:
-    """Give a file a second name; where the file system has none, copy it."""
-    try:
-        os.link(path, name)
-    except OSError:
-        shutil.copyfile(path, name)

@@ -18,7 +18,7 @@ from etl.salesforce.load import Load, Written
 from etl.salesforce.org import Org
 from etl.salesforce.package import own_columns
 from etl.salesforce.packagefiles import Parents
-from etl.salesforce.snapshot import read_existing, read_keys, read_profiles
+from etl.salesforce.snapshot import read_existing, read_keys
 from etl.schema import CONTACT, CONTACT_ENROLLMENT, CONTACT_PATH, ENTITIES, KEY, MEMBERSHIP, PORTAL, REMOVED, Entity
 
 SPACE = "LearnUponP"
@@ -226,7 +226,9 @@ def test_profiles(tmp_path: Path) -> None:
         plans.change(CONTACT, ["LU_User_ID__c"], {"Id": person, "LU_User_ID__c": 7})
         assert loader(org, tmp_path).apply(plans)["Contact"] == Written(updated=1)
         assert served.store.get("Contact", person)[f"{SPACE}__LU_User_ID__c"] == 7
-        assert read_profiles(org, CONTACT)["LU_User_ID__c"].tolist() == [7]
+        found = park(tmp_path, CONTACT)
+        read_existing(org, CONTACT, [1], found)
+        assert found.read()["LU_User_ID__c"].to_pylist() == [7]
 
 
 def test_parents(tmp_path: Path) -> None:

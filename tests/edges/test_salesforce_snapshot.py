@@ -11,7 +11,7 @@ from etl import frames
 from etl.emulator.faults import Fault
 from etl.errors import Unavailable
 from etl.salesforce.people import find_by_email, find_people
-from etl.salesforce.snapshot import read_existing, read_keys, read_profiles
+from etl.salesforce.snapshot import read_existing, read_keys
 from etl.schema import CONTACT, CONTACT_ENROLLMENT, ENTITIES, MEMBERSHIP, PORTAL, USER
 
 
@@ -72,17 +72,17 @@ def test_every_object_can_be_asked_for(entity: object, tmp_path: Path) -> None:
         assert read_existing(served.connect(), known, [1], park(tmp_path, known)) == 0
 
 
-def test_profiles() -> None:
+def test_profiles(tmp_path: Path) -> None:
     """Profiles are those people who carry a LearnUpon id, and nobody else."""
     with world() as served:
         first, _ = served.people(2)
         served.store.update("Contact", first, {"LU_User_ID__c": 7, "LU_Number_Enrolled__c": 3})
         org = served.connect()
-        found = read_profiles(org, CONTACT)
-        assert found["Id"].tolist() == [first]
-        assert (found["LU_User_ID__c"][0], found["LU_Number_Enrolled__c"][0]) == (7, 3)
-        assert str(found["LU_User_ID__c"].dtype) == "Int64"
-        assert read_profiles(org, USER).empty
+        found = park(tmp_path, CONTACT)
+        assert read_existing(org, CONTACT, [1], found) == 1
+        (row,) = found.read().to_pylist()
+        assert (row["Id"], row["LU_User_ID__c"], row["LU_Number_Enrolled__c"]) == (first, 7, 3)
+        assert read_existing(org, USER, [1], park(tmp_path, USER)) == 0
 
 
 @pytest.mark.parametrize("count", [3, 3100])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants import access, decisions, guards, plans, reading, settings, state, values, writing
+from mutants import access, decisions, guards, mirrors, plans, reading, settings, state, values, writing
 
 MUTANTS = (
     *reading.MUTANTS,
@@ -14,4 +14,5 @@ MUTANTS = (
     *settings.MUTANTS,
     *plans.MUTANTS,
     *state.MUTANTS,
+    *mirrors.MUTANTS,
 )

@@ -31,6 +31,12 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         yield made
 
 
+@pytest.fixture
+def in_full(stage: Stage) -> None:
+    """Let every run of the stage read all rows of Salesforce, for tests of what can happen to such a read."""
+    stage.configure(salesforce={"full_read_days": 0})
+
+
 @pytest.fixture(scope="session")
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
     """Give a process that plays trials in copies of the scenarios' worlds."""

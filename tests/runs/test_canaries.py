@@ -115,6 +115,7 @@ def test_words_about_rows_and_jobs_are_looked_through(stage: Stage) -> None:
         said = result.err + str(result.table("refused.csv"))
         assert "callout failed: Authorization: Bearer ***" in said
     stage.org.refuse = []
+    stage.configure(salesforce={"full_read_days": 0})
     failed = ('"state":"JobComplete"', f'"state":"Failed","errorMessage":"{quote}"')
     for where in ("GET .*/jobs/query/[^/]+$", "GET .*/jobs/ingest/[^/]+$"):
         stage.emu.salesforce_faults.clear()

@@ -13,6 +13,8 @@ from etl.emulator.faults import Fault
 from etl.emulator.messages import Request
 from etl.emulator.salesforce import ids
 
+pytestmark = pytest.mark.usefixtures("in_full")
+
 _COUNT = r"GET .*/query\?.*COUNT"
 
 

@@ -18,6 +18,8 @@ from signing_keys import certificate_of, private_key
 from etl.clock import Clock
 from etl.emulator.faults import Fault
 
+pytestmark = pytest.mark.usefixtures("in_full")
+
 _PAGES = r"/jobs/query/\w+/results"
 _SHORT = {"Sforce-NumberOfRecords": "9"}
 _PAGE = "<html><body>We are down for maintenance.</body></html>"
@@ -155,7 +157,7 @@ def test_a_clock_that_is_wrong_is_named(stage: Stage, tmp_path: Path, hours: int
 def test_a_maintenance_that_begins_after_the_writes(stage: Stage) -> None:
     """When what was written cannot be read back: 69, and no word says that nothing was written."""
     furnish(stage)
-    back = r"^GET .*/query.*SELECT.Id.*FROM.LearnUpon_Portal__c"
+    back = r"^GET .*/query/?\?.*SELECT.Id.*FROM.LearnUpon_Portal__c"
     stage.emu.salesforce_faults.add(Fault(match=back, status=200, body="[]", times=None))
     told(stage.run(clock=quick()), 69, "12 rows had been written")
     stage.emu.salesforce_faults.clear()

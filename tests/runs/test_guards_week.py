@@ -13,6 +13,8 @@ from runs.stage import CONTACT_PATHS, CONTACT_ROWS, MEMBERSHIP, Stage
 
 from etl.emulator.faults import Fault
 
+pytestmark = pytest.mark.usefixtures("in_full")  # what is asked with deleted rows is then asked for the past alone
+
 _DAY = 24 * 60.0
 _ROWS = 12
 _WEEK = "max_deletes_7_days"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runs.small_world import furnish
 from runs.stage import CONTACT_ROWS, Stage
 
-_ASKED = rf"^GET .*/query.*SELECT.Id.*FROM.{CONTACT_ROWS}"
+_ASKED = rf"^GET .*/query/?\?.*SELECT.Id.*FROM.{CONTACT_ROWS}"
 
 
 def _told(stage: Stage, *arguments: str) -> dict[str, str]:

@@ -40,7 +40,9 @@ class Writer:
 
     With `hold` effects wait for `commit`, or are taken back by `roll_back`. `by` is the user who writes: nobody named
     is the integration user. Who deletes a record has modified it last, at the moment of the delete (assumed: the
-    guides say of SystemModstamp that every change moves it, and the recycle bin names who deleted).
+    guides say of SystemModstamp that every change moves it, and the recycle bin names who deleted). What goes with
+    it, details deleted and look-ups emptied, keeps its SystemModstamp (`stamps=False`; assumed: no guide promises
+    that it moves, and a client must not rely on it).
     """
 
     org: SalesforceOrg
@@ -51,6 +53,7 @@ class Writer:
     notes: list[dict[str, Any]] = field(default_factory=list)
     undo: list[Callable[[], object]] = field(default_factory=list)
     by: str = ""
+    stamps: bool = True
     known: dict[str, _Rules] = field(default_factory=dict, init=False, repr=False)
 
     def commit(self) -> None:
@@ -76,7 +79,7 @@ class Writer:
         missing = [name for name in self._rules(kind).required if given.get(name) is None]
         if missing:
             raise RowError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
-        self._check_unique(table, given, None)
+        self.check_unique(table, given, None)
         row = {name: value for name, value in given.items() if value is not None}
         self._refuse(kind, "create", row)
         row = self._completed(table, row)
@@ -96,11 +99,11 @@ class Writer:
         cleared = [n for n, v in given.items() if v is None and n in kind.fields and kind.fields[n].required]
         if cleared:
             raise RowError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(cleared)}]", *cleared)
-        self._check_unique(table, given, row["Id"])
+        self.check_unique(table, given, row["Id"])
         if self.org.refuse:
             self._refuse(kind, "update", {**row, **given})
         before = {name: row.get(name) for name in given}
-        stamps = self._stamps()
+        stamps = self.stamped()
         self._save(table, row, [*given, *stamps, "Name"])
         table.change(row, {**given, **stamps})
         self._name_person(table, row, given)
@@ -125,33 +128,39 @@ class Writer:
     def delete_many(self, table: Table, record_ids: Iterable[str]) -> None:
         """Delete live records that `check_delete` let pass; one look through the children for all of them."""
         gone = set(record_ids)
+        for record_id in gone:
+            self.org.ties.begin(record_id)
         children = [
             (child, by, [row for row in child.rows.values() if row.get(by.name) in gone])
             for child, by in self.org.referring(table.kind.name)
         ]
         if any(rows for _, by, rows in children if by.on_delete == "Restrict"):
             raise RowError("DELETE_FAILED", "Your attempt to delete could not be completed: other records refer to it")
-        after = Writer(self.org, "cascade", self.job_id, self.record, self.hold, self.notes, self.undo, self.by)
+        after = Writer(
+            self.org, "cascade", self.job_id, self.record, self.hold, self.notes, self.undo, self.by, stamps=False
+        )
         for child, by, rows in children:
             if by.on_delete == "Cascade":
+                self.org.ties.take(child, by.name, rows)
                 after.delete_many(child, [row["Id"] for row in rows if row["Id"] in child.rows])
             else:
+                self.org.ties.cut(child, by.name, rows)
                 after.clear_reference(child, by.name, rows)
         for record_id in gone:
-            self._save(table, table.rows[record_id], list(self._stamps()))
+            self._save(table, table.rows[record_id], list(self.stamped()))
             row = table.drop(record_id)
             if self.hold:
                 self.undo.append(partial(table.restore, record_id))
-            row.update(self._stamps())
+            row.update(self.stamped() if self.stamps else {})
             if self.record:
                 self._note(table.kind, "delete", row, {**row, "IsDeleted": False}, {})
 
     def clear_reference(self, table: Table, name: str, rows: list[Row], to: str | None = None) -> None:
-        """Empty a look-up whose target went away (or point it to another record), past all rules."""
+        """Empty a look-up whose target went away (or point it to another record), past all rules and without stamps."""
         for row in rows:
             before = {name: row.get(name)}
-            self._save(table, row, [name, *self._stamps()])
-            table.change(row, {name: to, **self._stamps()})
+            self._save(table, row, [name])
+            table.change(row, {name: to})
             if self.record:
                 self._note(table.kind, "update", row, before, {name: to})
 
@@ -162,7 +171,7 @@ class Writer:
             self.undo.append(lambda: table.change(row, before))
 
     def _completed(self, table: Table, row: Row) -> Row:
-        made: Row = {"Id": table.next_id(), **self._stamps(), "CreatedDate": self.org.now()}
+        made: Row = {"Id": table.next_id(), **self.stamped(), "CreatedDate": self.org.now()}
         made["CreatedById"] = made["LastModifiedById"]
         made |= row
         rules = self._rules(table.kind)
@@ -180,7 +189,8 @@ class Writer:
         if "FirstName" in given or "LastName" in given:
             table.change(row, {"Name": _person_name(row)})
 
-    def _stamps(self) -> dict[str, Any]:
+    def stamped(self) -> dict[str, Any]:
+        """What every change sets."""
         now = self.org.now()
         return {"LastModifiedDate": now, "LastModifiedById": self.by or self.org.user_id, "SystemModstamp": now}
 
@@ -201,7 +211,8 @@ class Writer:
                 *closed,
             )
 
-    def _check_unique(self, table: Table, given: dict[str, Any], own_id: str | None) -> None:
+    def check_unique(self, table: Table, given: dict[str, Any], own_id: str | None) -> None:
+        """Raise RowError when another live record has a value that must be unique."""
         for name in self._rules(table.kind).unique:
             value = given.get(name)
             if value is None:

@@ -56,6 +56,7 @@ def ticks_of(org: SalesforceOrg, jobs: Jobs) -> dict[str, Callable[..., Any]]:
         "update": org.update,
         "delete": org.delete,
         "undelete": org.undelete,
+        "purge": org.purge,
         "merge_contacts": org.merge_contacts,
     }
 

@@ -16,6 +16,7 @@ from etl.emulator.salesforce.objects import all_objects
 from etl.emulator.salesforce.refusal import Refusal
 from etl.emulator.salesforce.sessions import USERNAME, Sessions
 from etl.emulator.salesforce.table import Row, Table
+from etl.emulator.salesforce.ties import Ties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +71,7 @@ class SalesforceOrg:
         self._now = (-1, "")
         self.objects: dict[str, ObjectType] = all_objects(namespace)
         self.tables: dict[str, Table] = {name: Table(kind) for name, kind in self.objects.items()}
+        self.ties = Ties()
         self._set_knobs()
         self.user_id = self.profile_id = ""
         self._seed_own(is_sandbox=is_sandbox)
@@ -179,14 +181,34 @@ class SalesforceOrg:
             writer.check_delete(table, found)
             writer.delete(table, found)
 
-    def undelete(self, object: str, id: str) -> None:
-        """Take a record out of the recycle bin; KeyError when it is not there."""
+    def undelete(self, object: str, id: str, *, stamped: bool = True, by: str = "") -> None:
+        """Take a record out of the recycle bin, with its details and look-ups (`ties`).
+
+        KeyError when it is not there, RowError when its key is taken. It is a change like any other unless `stamped`
+        says otherwise (assumed: no guide says either). What a merge moved to the master stays there.
+        """
         with self.lock:
             table = self.tables[object]
-            table.restore(table.id_of(id) or id)
+            found = table.id_of(id) or id
+            writer = Writer(self, "seed", by=by)
+            writer.check_unique(table, table.bin[found], found)
+            row = table.restore(found)
+            table.change(row, writer.stamped() if stamped else {})
+            self.ties.give_back(found)
+
+    def purge(self, object: str, id: str) -> None:
+        """Take a record out of the recycle bin for good, as its owner, 15 days or a full bin do; no query shows it."""
+        with self.lock:
+            table = self.tables[object]
+            found = table.id_of(id) or id
+            del table.bin[found]
+            self.ties.forget(found)
 
     def merge_contacts(self, master_id: str, loser_id: str) -> None:
-        """Merge: children move to the master, the loser is deleted and names its master in MasterRecordId."""
+        """Merge: children move to the master, the loser is deleted and names its master in MasterRecordId.
+
+        The children's SystemModstamp stays (assumed, as for look-ups that are emptied).
+        """
         with self.lock:
             table = self.tables["Contact"]
             master, loser = table.rows[table.id_of(master_id) or ""], table.rows[table.id_of(loser_id) or ""]
