@@ -145,7 +145,9 @@ def by_id(table: pa.Table) -> np.ndarray[Any, Any]:
 
 def to_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
     """Turn a frame into an arrow table of exactly this schema; a value that does not fit raises pa.ArrowInvalid."""
-    return pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    # Column by column: pa.Table.from_pandas spends most of its time on metadata that nobody reads.
+    columns = [pa.array(frame[field.name], type=field.type, from_pandas=True) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def empty(schema: pa.Schema) -> pd.DataFrame:

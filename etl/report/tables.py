@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from etl.diff import CHANGED, changed_columns
+from etl.frames import to_arrow
 from etl.park import Park
 from etl.plan import EntityPlan
 from etl.report import wording
@@ -123,4 +124,4 @@ def _text_table(frame: pd.DataFrame, header: tuple[str, ...]) -> pa.Table:
     """Return these columns as texts, learner ids as numbers."""
     types = {"learner_id": pa.int64()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in header])
-    return pa.Table.from_pandas(frame[list(header)], schema=schema, preserve_index=False)
+    return to_arrow(frame, schema)

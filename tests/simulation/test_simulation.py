@@ -9,7 +9,7 @@ from simulation.drift import walk
 from simulation.many import share
 from simulation.shifting import Shifting, Written
 
-SHARES, STORIES = 10, 10
+SHARES, STORIES = 30, 10
 
 
 @pytest.mark.parametrize("part", range(SHARES))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from email.utils import formatdate, parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -116,7 +115,8 @@ class SalesforceApp:
 
     def _describe(self, request: Request, made: dict[str, Any]) -> Response:
         """304 when nothing changed since If-Modified-Since (to the second)."""
-        digest = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
+        whole = Response.json(made)
+        digest = hashlib.sha256(whole.body).hexdigest()
         known, since = self._described.get(made["name"], ("", 0.0))
         if known != digest:
             since = self.org.clock() if known else self.org.clock() - 60
@@ -125,10 +125,11 @@ class SalesforceApp:
         try:
             asked = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
         except (TypeError, ValueError):
-            return Response.json(made, headers=headers)
-        if int(since) <= asked.timestamp():
+            asked = None
+        if asked is not None and int(since) <= asked.timestamp():
             return Response(304, headers=headers)
-        return Response.json(made, headers=headers)
+        whole.headers += headers
+        return whole
 
     def _who(self) -> str:
         return f"{self.org.org_id}/{self.org.user_id}"
