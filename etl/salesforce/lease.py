@@ -16,8 +16,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from etl.errors import AccessRefused, LockHeld
+from etl.errors import AccessRefused, LockHeld, Unavailable
 from etl.salesforce import fewrows, soql
+from etl.salesforce.answers import Rejected
 from etl.salesforce.fewrows import Result
 from etl.salesforce.org import Org
 from etl.salesforce.query import rest_rows
@@ -146,7 +147,9 @@ class Lease:
         for start in range(0, len(self.keys), fewrows.MOST):
             try:
                 results = fewrows.insert(self.org, RUN_LOG, self._rows(self.keys[start : start + fewrows.MOST]))
-            except AnswerLost as error:
+            except Rejected:
+                raise
+            except (AnswerLost, Unavailable) as error:  # an answer that cannot be read may be that of records made
                 _log.warning("the lease: %s; looking at who holds it", error)
                 return str(error)
             refused = _first_refusal(results)

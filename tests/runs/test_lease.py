@@ -53,6 +53,14 @@ def test_two_starts_at_once(stage: Stage, time: OrgTime, tmp_path: Path) -> None
     stage.settled()
 
 
+def test_a_lease_whose_answer_was_cut_is_found(stage: Stage, time: OrgTime) -> None:
+    """Records made with an answer that cannot be read are looked for: the run goes on and gives them back."""
+    cut = Fault("POST .*/composite/sobjects", when="mid", close_after_bytes=40, honest_length=False)
+    stage.emu.salesforce_faults.add(cut)
+    stage.synced()
+    assert records(stage, "lease:") == {}
+
+
 def test_a_living_holder_is_left_in_peace(stage: Stage, time: OrgTime) -> None:
     """A lease whose holder was alive nine minutes ago sends a run away with the holder's id and since when."""
     name = lease_of(stage, "12345", time.text(minutes_ago=9))

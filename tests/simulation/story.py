@@ -149,8 +149,6 @@ class _Player:
         late = armed.calm(at_last=False)
         # a lease that is made after its run has gone, or could not be given back, is like that of a dead one
         self.died = self.died or bool(late) or "could not be given back" in self.played.told
-        # so is one whose making was disturbed, when the folder that knows of it is lost
-        self.died = self.died or (one.loses_state and any(mishap.kind == "lease" for mishap in one.mishaps))
         # a job that is made after it was looked for is ended by the next run
         late_job = any((mishap.kind, mishap.what) == ("create", "slow") for mishap in one.mishaps)
         self.done = result is not None and result.code == 0 and not armed.deceived and not (late or late_job)
