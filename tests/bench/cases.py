@@ -76,7 +76,8 @@ def _product(world: World, step: Step, within: Sequence[str]) -> tuple[Used, dic
     else:
         state = Path(tempfile.mkdtemp(dir=world.folder))
         told = world.config.read_text(encoding="utf-8")
-        config.write_text(re.sub(r"(?m)^state_dir: .+$", f"state_dir: {state}", told), encoding="utf-8")
+        told = re.sub(r"(?m)^state_dir: .+$", f"state_dir: {state}", told)
+        config.write_text(told, encoding="utf-8")
     command = [sys.executable, "-m", "etl", "-q", "--config", str(config), "run", *LIFTED]
     before = set(state.glob("runs/*/report.json"))
     used = _ended_well(run(command, within=within), step)

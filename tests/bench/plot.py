@@ -15,9 +15,11 @@ _COLOURS = {PRODUCT: "#1b6ca8", DUCK: "#e0a030", NAIVE: "#b04a4a", "floor": "#88
 
 
 def draw(kept: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """Draw the night of changes of all sizes that were measured."""
-    mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9}
+    """Draw the night of changes of all sizes that were measured; nothing when none was."""
     sizes = [name for name in ("S", "M", "L") if name in kept]
+    if not sizes:
+        return
+    mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9}
     figure, (seconds, memory) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     width = 0.2
     for place, who in enumerate(_COLOURS):

@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from bench import judge, tables
 from bench.cases import AFTER, NAIVE, NIGHT, PRODUCT, QUIET, Result, Step, carry_out, least_pages
 from bench.planted import planted
 from bench.servers import soql
+from bench.servers.aggregates import Totals
 from bench.servers.base import joined
 from bench.servers.holdings import holdings
 from bench.servers.org import TOKEN, Org
@@ -89,6 +91,25 @@ def test_prebuilt_pages_hold_the_rows_that_a_look_up_gives() -> None:
     assert lines_of(store, query, 700) == one_by_one
     since = soql.parse(f"SELECT COUNT() FROM {CONTACTS} WHERE SystemModstamp >= 2026-11-26T00:00:00Z")  # noqa: S608
     assert len(store.find(since)) == 2
+
+
+@pytest.mark.parametrize("name", [CONTACTS, "LearnUpon_Portal_Membership__c", "User"])
+def test_sums_over_all_rows_are_those_of_the_rows(name: str) -> None:
+    """COUNT, SUM, MIN and MAX over a whole object are what its rows come to, before and after some were written."""
+    store, totals = Store(name, holdings(SHAPE, first_load=False)[name]), Totals()
+    own = {CONTACTS: ("Score__c", "Date_Completed__c"), "User": ("LU_User_ID__c", "LU_Last_Accessed_At__c")}
+    number, mark = own.get(name, ("LU_Number_Passed__c", "Contact__c"))
+    parts = f"COUNT(Id) n, MIN(Id) low, MAX(Id) high, SUM({number}) s0, COUNT({mark}) c0"
+    query = soql.parse(f"SELECT {parts} FROM {name} WHERE SystemModstamp >= 2020-01-01T00:00:00Z")  # noqa: S608
+    for _ in range(2):
+        rows = store.find(soql.parse(f"SELECT Id, {number}, {mark} FROM {name}")).table()  # noqa: S608
+        ids, values = sorted(rows["Id"].to_pylist()), [float(one) for one in rows[number].to_pylist() if one]
+        found = totals.row(store, query)
+        assert (found["n"], found["low"], found["high"]) == (len(ids), ids[0], ids[-1])
+        assert found["s0"] == pytest.approx(sum(values))
+        assert found["c0"] == len(ids) - rows[mark].null_count
+        some = store.rows(store.base.rows.numbers(0, 9))
+        store.put(some.set_column(some.schema.get_field_index(number), number, pa.array(["7.0"] * 9)), "2026-11-27")
 
 
 def lines_of(store: Store, query: soql.Query, rows: int) -> list[bytes]:

@@ -43,7 +43,6 @@ salesforce:
   client_id: {client_id}
   client_secret: {client_secret}
   poll_seconds: 0.05
-  full_read_days: 0
 state_dir: {state}
 """
 

@@ -134,11 +134,11 @@ class Jobs:
         one = self.named(job)
         sent, outcome = one.sent, one.outcome
         if outcome and not outcome.errors and kind == "successfulResults" and (lines := _lines(one.body)):
-            return Answer(pieces=_beside(outcome, lines), headers=_CSV)
+            return Answer(pieces=_beside(outcome, lines), headers=dict(_CSV))
         if sent is None:
-            return Answer(b"", headers=_CSV)
+            return Answer(b"", headers=dict(_CSV))
         if kind == "unprocessedrecords":
-            return Answer(header(sent.column_names), headers=_CSV)
+            return Answer(header(sent.column_names), headers=dict(_CSV))
         errors = outcome.errors if outcome else {}
         bad = np.zeros(sent.num_rows, bool)
         bad[list(errors)] = True
@@ -154,7 +154,7 @@ class Jobs:
             first = {"sf__Id": outcome.ids.filter(good) if outcome else pa.array([]), "sf__Created": made}
         whole = pa.table({**first, **{name: table[name] for name in table.column_names}})
         pieces = (joined(pa.Table.from_batches([batch])) for batch in whole.combine_chunks().to_batches(65_536))
-        return Answer(pieces=_headed(header(whole.column_names), pieces), headers=_CSV)
+        return Answer(pieces=_headed(header(whole.column_names), pieces), headers=dict(_CSV))
 
 
 def _lines(body: bytes) -> pa.Array | None:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 import pyarrow as pa
 from bench.servers import soql
+from bench.servers.aggregates import Totals
 from bench.servers.fields import described
 from bench.servers.holdings import OUR_USER, holdings
 from bench.servers.jobs import Jobs
@@ -37,6 +38,8 @@ class Org:
         """Hold yesterday's rows, or before a first load none."""
         self._stores = {name: Store(name, base) for name, base in holdings(shape, first_load=first_load).items()}
         self._jobs = Jobs(self._stores, _now)
+        self._totals = Totals()
+        self._requests = 0
         self._rest: dict[str, list[dict[str, Any]]] = {}
         self._lock = threading.RLock()
         self.url = ""
@@ -58,7 +61,10 @@ class Org:
             return as_json({"user_id": OUR_USER, "organization_id": ORG_ID})
         parts = request.path.partition("/services/data/v")[2].strip("/").split("/")[1:]
         with self._lock:
-            return self._resource(request, parts)
+            answer = self._resource(request, parts)
+            self._requests += 1
+        answer.headers["Sforce-Limit-Info"] = f"api-usage={self._requests}/{_LIMITS['DailyApiRequests']}"
+        return answer
 
     def _token(self, request: Request) -> Answer:
         form = {name: found[0] for name, found in parse_qs(request.body.decode()).items()}
@@ -97,6 +103,10 @@ class Org:
         query = soql.parse(text)
         if query.source not in self._stores:
             raise ValueError(f"INVALID_TYPE: sObject type '{query.source}' is not supported")
+        if query.aggregates:
+            row = self._totals.row(self._stores[query.source], query)
+            record = {"attributes": {"type": "AggregateResult"}, **row}
+            return as_json({"totalSize": 1, "done": True, "records": [record]})
         found = self._stores[query.source].find(query, deleted_too=deleted_too)
         if query.counts:
             return as_json({"totalSize": len(found), "done": True, "records": []})

@@ -19,8 +19,18 @@ _TOKEN = re.compile(
     r"|(?P<op>LIKE|>=|<=|!=|<>|=|>|<)\s*(?P<value>'(?:[^'\\]|\\.)*'|[\w.:+-]+)))",
     re.IGNORECASE,
 )
+_AGGREGATE = re.compile(r"(COUNT|SUM|MIN|MAX)\(\s*(\w[\w.]*)\s*\)\s+(\w+)", re.IGNORECASE)
 _TEXT = re.compile(r"'((?:[^'\\]|\\.)*)'")
 Tree = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One column of a query for one row about many."""
+
+    function: str
+    field: str
+    alias: str
 
 
 @dataclass(frozen=True)
@@ -31,11 +41,12 @@ class Query:
     source: str
     where: Tree | None
     limit: int | None
+    aggregates: tuple[Aggregate, ...] = ()
 
     @property
     def counts(self) -> bool:
         """Whether only the number of rows is asked for."""
-        return self.fields == ()
+        return not self.fields and not self.aggregates
 
 
 @dataclass(frozen=True)
@@ -52,13 +63,15 @@ def parse(text: str) -> Query:
     found = _QUERY.fullmatch(text)
     if found is None:
         raise ValueError(f"MALFORMED_QUERY: {text[:80]}")
-    fields = (
-        ()
-        if re.fullmatch(r"COUNT\(\s*\)", found["fields"], re.IGNORECASE)
-        else tuple(re.split(r"\s*,\s*", found["fields"]))
+    parts = re.split(r"\s*,\s*", found["fields"])
+    aggregates = tuple(
+        Aggregate(one[1].upper(), one[2], one[3]) for part in parts if (one := _AGGREGATE.fullmatch(part))
     )
+    fields = () if aggregates or re.fullmatch(r"COUNT\(\s*\)", found["fields"], re.IGNORECASE) else tuple(parts)
+    if aggregates and len(aggregates) < len(parts):
+        raise ValueError(f"MALFORMED_QUERY: {text[:80]}")
     where = _tree(_tokens(found["where"])) if found["where"] else None
-    return Query(fields, found["source"], where, int(found["limit"]) if found["limit"] else None)
+    return Query(fields, found["source"], where, int(found["limit"]) if found["limit"] else None, aggregates)
 
 
 def _tokens(text: str) -> list[Any]:
