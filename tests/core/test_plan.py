@@ -78,6 +78,20 @@ def test_equal_numbers_meet_in_one_partition(tmp_path: Path, number: Any) -> Non
     assert seen[0] == seen[1]
 
 
+def test_adopted_files_keep_their_partitions(tmp_path: Path) -> None:
+    """Files that another park of the same numbering wrote give the partitions that the same rows appended give."""
+    first = Park(tmp_path / "first", SCHEMA, number=_ids, flush_rows=3_000)
+    second = Park(tmp_path / "second", SCHEMA, number=_ids)
+    first.append(_table(0, 5_000))
+    for path in first.save():
+        second.adopt(path)
+    second.append(_table(5_000, 5_500))
+    first.append(_table(5_000, 5_500))
+    found = [[set(part["id"].to_pylist()) for part in park.partitions(8)] for park in (first, second)]
+    assert found[0] == found[1]
+    assert second.rows == sum(map(len, found[1])) == 5_500
+
+
 @pytest.mark.parametrize(
     ("rows", "each", "count"), [(0, 9, 1), (9, 9, 1), (10, 9, 2), (19, 9, 4), (10**7, 131_072, 128)]
 )

@@ -166,6 +166,16 @@ def test_another_identity_is_another_mirror(tmp_path: Path, other: dict[str, Any
     assert reason == (f"the earlier read was one of another {word}" if word else "no earlier read is kept")
 
 
+def test_portals_in_another_order_are_another_mirror(tmp_path: Path) -> None:
+    """Rows lie in the files by codes that tell a portal by its place, so files of another order are not taken."""
+    mine = Identity("00DA", "005A", (1, 2), "67.0", "0.1.0", {"Contact": "Id:int64"})
+    write_mirror(tmp_path, mine, "run-1", (START, START), {}, {})
+    assert read_mirror(tmp_path, replace(mine, portal_ids=(2, 1))) == (
+        None,
+        "the earlier read was one of another portal_ids",
+    )
+
+
 def test_a_field_that_holds_other_values_is_another_field(lab: Observatory) -> None:
     """What the org says of its fields is part of what a mirror is of."""
     lab.shapes[ROWS] = {**lab.shapes[ROWS], "Status__c": Shape("text", 80, choices=frozenset({"Passed"}))}
