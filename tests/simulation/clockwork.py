@@ -6,6 +6,7 @@ Whoever sleeps moves the time on at once. A thread that waits for an event gets 
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -25,7 +26,8 @@ class Endless(Exception):
 class _Waiter:
     due: float
     thread: threading.Thread
-    woken: threading.Event = field(default_factory=threading.Event)
+    event: threading.Event
+    woken: bool = False
     back: threading.Event = field(default_factory=threading.Event)
 
 
@@ -73,26 +75,40 @@ class Clockwork:
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Wait for an event, at most so many seconds of simulated time, and return whether it came."""
         me = threading.current_thread()
-        waiter = _Waiter(self._passed + seconds, me)
+        waiter = _Waiter(self._passed + seconds, me, event)
         with self._lock:
             self._waiters.append(waiter)
             before = self._turns.get(me)
             self._turns[me] = waiter
         if before is not None:
             before.back.set()
-        while not waiter.woken.is_set():
-            if event.wait(_LOOK_S):
-                with self._lock:
-                    if waiter in self._waiters:
-                        self._waiters.remove(waiter)
-                waiter.back.set()
-                return True
-        return event.is_set()
+        came = _sleep_until_called(waiter)
+        if came:
+            with self._lock:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
+            waiter.back.set()
+        return came
+
+
+def _sleep_until_called(waiter: _Waiter) -> bool:
+    """Sleep until the event comes or the moment has; looking for either again and again would cost a sixth of a story.
+
+    What is waited for is inside the event: it is what `set` notifies.
+    """
+    called: threading.Condition = waiter.event._cond  # type: ignore[attr-defined]
+    with called:
+        called.wait_for(lambda: waiter.event.is_set() or waiter.woken)
+    return waiter.event.is_set()
 
 
 def _give_turn(waiter: _Waiter) -> None:
-    """Let a thread whose moment has come do what it waited to do."""
-    waiter.woken.set()
-    for _ in range(int(_TURN_S / _LOOK_S)):
-        if waiter.back.wait(_LOOK_S) or not waiter.thread.is_alive():
+    """Let a thread whose moment has come do what it waited to do, until it waits again or ends."""
+    called: threading.Condition = waiter.event._cond  # type: ignore[attr-defined]
+    with called:
+        waiter.woken = True
+        called.notify_all()
+    end = time.monotonic() + _TURN_S
+    while time.monotonic() < end and waiter.thread.is_alive():
+        if waiter.back.wait(_LOOK_S):
             return
