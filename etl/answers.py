@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -65,6 +65,9 @@ class Calls:
 
 class Gate(Protocol):
     """What a vendor's rate limit may hook into: every attempt passes it on the way out and on the way back."""
+
+    def under_way(self) -> AbstractContextManager[object]:
+        """Return what is held while a request is under way: from before it is sent until its answer is read."""
 
     def before(self) -> None:
         """Return when a request may be sent now."""

@@ -134,9 +134,15 @@ class Tariff:
         return Calls(each[0].expected * files.expected, each[1].most * files.most)
 
     def looked_at(self, sent: Sent, rows: int) -> Calls:
-        """Return the calls of reading `rows` of an object again: by key while they are few, else all of it."""
-        keyed = sent.profile or (not self.package and rows <= max(BULK_VALUES, sent.desired // 10))
-        return self.keyed(rows, _ID if sent.profile else _KEY) if keyed else sure(1) + self.table(sent.desired)
+        """Return the calls of reading `rows` of an object again: by key while they are few, else all of it.
+
+        People who carry no LearnUpon id any more are not among all of them and are asked for by key after that.
+        """
+        keyed = self.keyed(rows, _ID if sent.profile else _KEY)
+        if (sent.profile or not self.package) and rows <= max(BULK_VALUES, sent.desired // 10):
+            return keyed
+        whole = sure(1) + self.table(sent.desired)
+        return whole + Calls(0, keyed.most) if sent.profile else whole
 
     def write(self, sent: Sent, portals: int = 1) -> Calls:
         """Return the calls of writing an object's rows and reading them back.

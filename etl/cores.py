@@ -65,6 +65,8 @@ class Cores:
         The first `after` calls are done here, so that little work never pays for a start (0.2 s of a core). Workers
         import the modules `imports` before they are given anything. One that is silent for `seconds` is given up.
         """
+        self.planned = workers
+        """How many workers there may come to be."""
         self._wanted = workers
         self._after = after
         self._imports = ",".join(imports)

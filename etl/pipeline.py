@@ -176,6 +176,7 @@ def _write(job: Job, org: Org, folder: RunDir, record: account.Record, shapes: d
         load.apply(plan.entities)
     finally:
         record.wrote(load)
-    record.read_back(read_back(org, plan.entities, load.refusals, shapes, job.portal_ids, folder.work / "readback"))
+    at = folder.work / "readback"
+    record.read_back(read_back(org, plan.entities, load.refusals, shapes, job.portal_ids, at, job.stop))
     record.stop_if_unknown()
     return ROWS_REFUSED if record.has_refusals else OK

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from random import Random
@@ -179,6 +180,15 @@ class _Call:
             ) from last
 
     def _attempt(self) -> requests.Response:
+        with self.gate.under_way() if self.gate is not None else nullcontext():
+            response = self._exchanged()
+        if self.retry_on(response):
+            self._refuse(response)
+        if self.accept is not None:
+            self.accept(response)
+        return response
+
+    def _exchanged(self) -> requests.Response:
         if self.gate is not None:
             self.gate.before()
         if self.calls is not None:
@@ -186,10 +196,6 @@ class _Call:
         self.began = self.clock.monotonic()
         response = self._send()
         self._read(response)
-        if self.retry_on(response):
-            self._refuse(response)
-        if self.accept is not None:
-            self.accept(response)
         return response
 
     def _send(self) -> requests.Response:

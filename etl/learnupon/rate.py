@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import AbstractContextManager
 
 import requests
 
@@ -26,10 +27,11 @@ WEEK_FLOOR = 10
 class Rate:
     """The gate every request of a portal passes; shared by all its threads.
 
-    At most `per_minute` requests in any 60 seconds, in a burst if they come so. When the portal says that no more
-    are left in its minute than threads may have under way, nobody passes until that minute has turned. A `Retry-After`
-    holds everybody, and so does, once, a second 429 in a row that names no time: facts say to await the next minute
-    then, which is more than a call may wait by itself.
+    At most `concurrency` requests are under way at a time, however many threads there are: some may be at work on what
+    they were answered. At most `per_minute` requests in any 60 seconds, in a burst if they come so. When the portal
+    says that no more are left in its minute than threads may have under way, nobody passes until that minute has
+    turned. A `Retry-After` holds everybody, and so does, once, a second 429 in a row that names no time: facts say to
+    await the next minute then, which is more than a call may wait by itself.
     """
 
     def __init__(self, portal: str, per_minute: int, concurrency: int, clock: Clock) -> None:
@@ -47,8 +49,13 @@ class Rate:
         self._week: int | None = None
         self._needed = 0
         self._own = threading.local()
+        self._places = threading.BoundedSemaphore(concurrency)
         self.stop = threading.Event()
         """Set when the reading is given up: every waiting thread raises Stopped."""
+
+    def under_way(self) -> AbstractContextManager[object]:
+        """Return what a request holds while it is under way; whoever finds all of them taken waits."""
+        return self._places
 
     def before(self) -> None:
         """Return when a request may be sent; raises QuotaSpent when the week's allowance would not last."""

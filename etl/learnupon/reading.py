@@ -126,9 +126,9 @@ class Reading:
         self._expected += sum(expected for expected, _ in jobs) + len(first)
         ordered = [*first, *(job for _, job in sorted(jobs, key=lambda pair: -pair[0]))]
         client = self.client
-        run_all(
-            ordered, threads=client.settings.concurrency, stop=client.rate.stop, clock=client.clock, tick=self._tick
-        )
+        # While a worker decodes a page for one thread, another has its request under way.
+        threads = client.settings.concurrency + self._cores.planned
+        run_all(ordered, threads=threads, stop=client.rate.stop, clock=client.clock, tick=self._tick)
 
     def _tick(self) -> None:
         self._progress(self._done, max(self._done, self._expected))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,10 +19,13 @@ from etl.plan import EntityPlan
 from etl.salesforce.org import Org
 from etl.salesforce.snapshot import read_existing, read_keys
 from etl.schema import Entity
+from etl.stages.threads import first_failure, threads
 
 _WHOLE_FROM = 0.1
 """Share of an object's rows from which reading all of them costs less than asking for keys."""
 _FEW = 4_000
+_AT_ONCE = 4
+"""Objects read at a time: the first read of a run asks as many queries at once."""
 _PLACE = "place"
 _PART_ROWS = 131_072
 COLUMNS = ["object", "key", "operation", "code", "message"]
@@ -34,21 +38,39 @@ def read_back(
     shapes: Mapping[str, Shapes],
     portal_ids: tuple[int, ...],
     folder: Path,
+    stop: threading.Event,
 ) -> pd.DataFrame:
-    """Return the rows that are not in Salesforce as they were written (COLUMNS); those refused are not asked about."""
-    found = [pd.DataFrame({name: [] for name in COLUMNS}, dtype="string[pyarrow]")]
-    for name, plan in plans.items():
+    """Return the rows that are not in Salesforce as they were written (COLUMNS); those refused are not asked about.
+
+    Several objects are read at a time, since most of it is waiting. Setting `stop` ends that; it is set when a read
+    fails.
+    """
+    present = [(name, plan) for name, plan in plans.items() if plan.changes]
+
+    def look(name: str, plan: EntityPlan) -> list[pd.DataFrame]:
         skipped = pa.array(refused.loc[refused["object"] == name, "key"], pa.string())
+        found = []
         if plan.counts.create + plan.counts.update > 0:
-            number = numbered_by(plan.entity.key)
-            actual = Park(folder / name, entity_schema(plan.entity), number=number)
-            _fill(org, plan, portal_ids, actual)
-            for written, now in _in_parts(plan, actual, number):
-                found.append(_unlike(plan, written, now, skipped, shapes[name]))
-            actual.clear()
+            found += _as_written(org, plan, portal_ids, shapes[name], skipped, folder / name)
         if plan.counts.delete > 0:
             found.append(_undead(org, plan, skipped, Park(folder / f"{name}-deleted", entity_schema(plan.entity))))
-    return pd.concat(found, ignore_index=True)
+        return found
+
+    with threads(min(len(present), _AT_ONCE), stop) as pool:
+        parts = first_failure([pool.submit(look, name, plan) for name, plan in present])
+    nothing = pd.DataFrame({name: [] for name in COLUMNS}, dtype="string[pyarrow]")
+    return pd.concat([nothing, *(one for part in parts for one in part)], ignore_index=True)
+
+
+def _as_written(
+    org: Org, plan: EntityPlan, portal_ids: tuple[int, ...], shapes: Shapes, skipped: pa.Array, folder: Path
+) -> list[pd.DataFrame]:
+    number = numbered_by(plan.entity.key)
+    actual = Park(folder, entity_schema(plan.entity), number=number)
+    _fill(org, plan, portal_ids, actual)
+    found = [_unlike(plan, written, now, skipped, shapes) for written, now in _in_parts(plan, actual, number)]
+    actual.clear()
+    return found
 
 
 def _fill(org: Org, plan: EntityPlan, portal_ids: tuple[int, ...], park: Park) -> None:
@@ -56,11 +78,31 @@ def _fill(org: Org, plan: EntityPlan, portal_ids: tuple[int, ...], park: Park) -
     entity, counts = plan.entity, plan.counts
     written = counts.create + counts.update
     keyed = entity.row == "profile" or not org.settings.namespace  # the package's objects have no key to ask by
-    if entity.row == "profile" or (keyed and written <= max(_FEW, _WHOLE_FROM * counts.desired)):
-        keys = [key for rows in _written(plan) for table in rows.batches() for key in table[entity.key].to_pylist()]
-        read_keys(org, entity, keys, park)
-    else:
-        read_existing(org, entity, portal_ids, park)
+    if keyed and written <= max(_FEW, _WHOLE_FROM * counts.desired):
+        read_keys(org, entity, _keys(plan), park)
+        return
+    read_existing(org, entity, portal_ids, park)
+    if entity.row == "profile":  # who was cleared is no longer found by a LearnUpon id
+        _add(org, entity, sorted(set(_keys(plan)).difference(_texts(park, entity.key))), park)
+
+
+def _keys(plan: EntityPlan) -> list[str]:
+    return [key for rows in _written(plan) for key in _texts(rows, plan.entity.key)]
+
+
+def _texts(park: Park, column: str) -> Iterator[str]:
+    return (text for table in park.batches() for text in table[column].to_pylist())
+
+
+def _add(org: Org, entity: Entity, keys: list[str], park: Park) -> None:
+    """Read the rows of these keys into a park that has others already."""
+    if not keys:
+        return
+    others = Park(park.folder / "others", park.schema)
+    read_keys(org, entity, keys, others)
+    for table in others.batches():
+        park.append(table)
+    others.clear()
 
 
 def _written(plan: EntityPlan) -> list[Park]:

@@ -7,9 +7,9 @@ import operator
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pytest
@@ -23,6 +23,7 @@ from etl.errors import RetryableAnswer, SourceUntrusted, StateFault
 from etl.learnupon import PortalRead, pages, read_portal
 
 SHEETS = (pages.USERS, pages.ENROLLMENTS, pages.PATH_ENROLLMENTS)
+Result = TypeVar("Result")
 FIELDS = sorted({field for sheet in SHEETS for _, field, _ in sheet._columns})
 TIMES = ("2026-05-06T07:08:09Z", "2026-05-06 07:08:09 UTC", "2026-05-06T07:08:09.5Z")
 PLAIN = st.sampled_from([1, 7, 123456, "5", "passed", TIMES[0], None, False])
@@ -153,3 +154,44 @@ def test_a_killed_worker_ends_the_read(tmp_path: Path) -> None:
             read_portal(portal.client(), tmp_path, cores=cores)
     assert caught.value.exit_code == 74
     assert time.monotonic() - began < 5
+
+
+class Slow(Cores):
+    """A worker that is done with its first page only when another request has been sent."""
+
+    def __init__(self, portal: ScriptedPortal) -> None:
+        """Wait for requests to this portal."""
+        super().__init__(0)
+        self.planned = 1
+        self._portal = portal
+        self.overtaken: list[bool] = []
+
+    def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Do it here, the first time late."""
+        if not self.overtaken:
+            sent, patient_until = len(self._portal.asked), time.monotonic() + 5
+            self.overtaken.append(False)
+            while not self.overtaken[0] and time.monotonic() < patient_until:
+                self.overtaken[0] = len(self._portal.asked) > sent
+                time.sleep(0.002)
+        return function(*arguments)
+
+
+def test_a_page_that_is_decoded_holds_no_request_up(tmp_path: Path) -> None:
+    """With concurrency 1 the next request is sent while a worker decodes a page, and never two are under way."""
+    under_way: list[int] = []
+    most: list[int] = []
+
+    def enter(reply: Reply) -> Reply:
+        under_way.append(1)
+        time.sleep(0.005)
+        most.append(len(under_way))
+        under_way.pop()
+        return reply
+
+    with small_portal() as portal:
+        portal.alter("", enter)
+        cores = Slow(portal)
+        assert read_portal(portal.client(concurrency=1), tmp_path, cores=cores).enrollments.rows == 5
+    assert cores.overtaken == [True]
+    assert max(most) == 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +199,13 @@ class Logbook:
         """Start empty."""
         self.events: list[Any] = []
 
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Note the beginning and the end of an attempt."""
+        self.events.append("begin")
+        yield
+        self.events.append("end")
+
     def before(self) -> None:
         """Note a request."""
         self.events.append("out")
@@ -215,7 +224,8 @@ def test_every_attempt_passes_the_gate() -> None:
     gate = Logbook()
     with serving(Reply(429, headers={"Retry-After": "3"}), Reply(500), OK) as call:
         call(gate=gate)
-    assert gate.events == ["out", 429, ("hold", 3.0), "out", 500, "out", 200]
+    tries = [["begin", "out", status, "end"] for status in (429, 500, 200)]
+    assert gate.events == [*tries[0], ("hold", 3.0), *tries[1], *tries[2]]
 
 
 def test_excerpts_are_short_and_harmless() -> None:

@@ -93,6 +93,7 @@ class Copy:
         environ = os.environ | {
             "PYTHONPATH": os.pathsep.join([str(self._folder), str(self._folder / "tests")]),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # importing plugins that no such run needs takes a second each time
             "TMPDIR": str(self._scratch),
         }
         process = subprocess.Popen(
