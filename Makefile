@@ -49,7 +49,7 @@ crash: $(VENV)/.development ## a kill at every step, a lost answer or dead disk 
 	  tests/runs/test_lost_answers.py tests/runs/test_namespace_lost.py tests/runs/test_orphans.py \
 	  tests/runs/test_state_disk.py tests/runs/test_state_faults.py
 
-stops: $(VENV)/.development ## SIGTERM and SIGINT at 200 random moments: a clean end in time, and one more run goes on
+stops: $(VENV)/.development ## 200 SIGTERM and 50 SIGINT at random moments: a clean end in time, and one more run goes on
 	@$(BIN)/python -m pytest -q -m long tests/long/test_stops.py
 
 starts: $(VENV)/.development ## 200 times two to four runs started at once: one writes, nothing is written twice

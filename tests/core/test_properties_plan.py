@@ -36,7 +36,7 @@ def _unlisted(world: World, asked: dict[str, set[tuple[int, int]]]) -> dict[str,
     return {row: pairs - listed[row] for row, pairs in asked.items()}
 
 
-@examples(20)
+@examples(12)
 @given(BOTH, edits(), BOTH, gone())
 def test_a_night_adds_up_proves_its_deletes_and_leaves_nothing_to_do(
     before: Any, edited: Any, after: Any, asked: Any
@@ -95,7 +95,7 @@ def _listed(world: World, row: str, code: tuple[int, int]) -> dict[str, Any] | N
     return next((one for one in rows if one["id"] == code[1]), None)
 
 
-@examples(8)
+@examples(5)
 @given(BOTH, edits(), BOTH, gone(), st.integers(0, 2**16), st.integers(1, 6))
 def test_neither_order_nor_partitions_matter(
     before: Any, edited: Any, after: Any, asked: Any, seed: int, rows: int
@@ -110,7 +110,7 @@ def test_neither_order_nor_partitions_matter(
         assert contents(world.plan()) == said
 
 
-@examples(40)
+@examples(25)
 @given(BOTH)
 def test_every_learner_is_matched_or_has_one_reason(both: Any) -> None:
     """A learner is matched to one person on one side, or unmatched with exactly one reason, never both."""

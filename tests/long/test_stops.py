@@ -1,6 +1,6 @@
 """Signals at moments that chance chooses: a run ends within 20 seconds, tells the truth, and one more run goes on.
 
-STOPS says how many, STOPS_SEED which ones, STOPS_WORKERS how many at a time; the figures are printed in the end
+Four of five are SIGTERM, the others SIGINT. STOPS says how many there are, STOPS_SEED which ones, STOPS_WORKERS how many at a time; the figures are printed in the end
 (`make stops`).
 """
 
@@ -20,7 +20,7 @@ from runs.trials import LATEST_S
 
 pytestmark = pytest.mark.long
 
-TRIALS = int(os.environ.get("STOPS", "200"))
+TRIALS = int(os.environ.get("STOPS", "250"))
 SEED = int(os.environ.get("STOPS_SEED", "1"))
 AT_ONCE = int(os.environ.get("STOPS_WORKERS", "2"))
 _LATE = 1.05
