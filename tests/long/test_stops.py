@@ -1,7 +1,7 @@
 """Signals at moments that chance chooses: a run ends within 20 seconds, tells the truth, and one more run goes on.
 
-Four of five are SIGTERM, the others SIGINT. STOPS says how many there are, STOPS_SEED which ones, STOPS_WORKERS how many at a time; the figures are printed in the end
-(`make stops`).
+Four of five are SIGTERM, the others SIGINT. STOPS says how many there are, STOPS_SEED which ones, STOPS_WORKERS how
+many at a time; the figures are printed in the end (`make stops`).
 """
 
 from __future__ import annotations
