@@ -40,7 +40,7 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     """
     org = target.connect(job)
     record.follow(org)
-    shapes = target.shapes_of(org)
+    shapes = target.shapes_of(org, job.stop)
     budget = quota.Budget(job, org, record, Room(job, folder))
     budget.begin()
     tenure.begin(job, org, record, folder)
@@ -85,7 +85,7 @@ def totals(job: Job, folder: RunDir, record: account.Record) -> int:
     """
     org = target.connect(job)
     record.follow(org)
-    shapes = target.shapes_of(org)
+    shapes = target.shapes_of(org, job.stop)
     budget = quota.Budget(job, org, record, Room(job, folder))
     budget.begin((MEMBERSHIP,))
     tenure.begin(job, org, record, folder)
@@ -124,7 +124,7 @@ def apply(job: Job, folder: RunDir, record: account.Record, *, plan_in: Path, ma
     plan = chosen.take(folder.folder(PLAN))
     org = target.connect(job)
     record.follow(org)
-    shapes = target.shapes_of(org)
+    shapes = target.shapes_of(org, job.stop)
     budget = quota.Budget(job, org, record, Room(job, folder))
     budget.begin(())
     tenure.begin(job, org, record, folder)
@@ -152,7 +152,7 @@ def undo(job: Job, folder: RunDir, record: account.Record, *, source: Path, show
         return OK
     org = target.connect(job)
     record.follow(org)
-    shapes = target.shapes_of(org)
+    shapes = target.shapes_of(org, job.stop)
     budget = quota.Budget(job, org, record, Room(job, folder))
     budget.begin(())
     tenure.begin(job, org, record, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -50,7 +51,7 @@ class Observatory:
         self.salesforce = {"full_read_days": 7, **salesforce}
         self._reads = 0
         self.client = self.connect()
-        self.shapes = shapes_of(self.client)
+        self.shapes = shapes_of(self.client, threading.Event())
 
     def __enter__(self) -> Self:
         """Return the observatory itself."""

@@ -5,9 +5,10 @@ Source: REST guide, "sObject Describe". A field that the user may not see is mis
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, Protocol
 
 from etl.errors import Unavailable
 from etl.salesforce.answers import Rejected
@@ -82,11 +83,19 @@ class Problem:
     kind: Literal["missing", "permission"]
 
 
-def describe(org: Org, entities: Iterable[Entity]) -> Described:
+class Each(Protocol):
+    """What asks for every name; `map` asks one after another."""
+
+    def __call__(self, ask: Callable[[str], ObjectSpec | None], names: Sequence[str], /) -> Iterable[ObjectSpec | None]:
+        """Give the answers in the order of the names."""
+
+
+def describe(org: Org, entities: Iterable[Entity], each: Each = map) -> Described:
     """Describe the objects of these entities, one request each."""
     asked = tuple(entities)
-    found = {entity.name: describe_object(org, entity.name) for entity in asked}
-    return Described({name: spec for name, spec in found.items() if spec is not None}, asked)
+    names = [entity.name for entity in asked]
+    specs = each(partial(describe_object, org), names)
+    return Described({name: spec for name, spec in zip(names, specs, strict=True) if spec is not None}, asked)
 
 
 def describe_object(org: Org, local: str) -> ObjectSpec | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from etl.errors import AccessRefused, SchemaMismatch
 from etl.normalise import Shape, Shapes
 from etl.salesforce.adopt import adopt
@@ -10,7 +12,11 @@ from etl.salesforce.lease import Lease
 from etl.salesforce.org import Org
 from etl.schema import ENTITIES, KEY, Field
 from etl.stages.job import Job
+from etl.stages.threads import first_failure, threads
 from etl.state import unfinished_journals
+
+_AT_ONCE = 4
+"""Objects described at a time."""
 
 
 def connect(job: Job) -> Org:
@@ -26,9 +32,15 @@ def end_earlier_jobs(org: Org, job: Job, lease: Lease | None) -> list[str]:
     return adopt(org, unfinished_journals(job.settings.state_dir), lease)
 
 
-def shapes_of(org: Org) -> dict[str, Shapes]:
-    """Describe all objects; return what each column can hold, or raise for what is missing or may not be written."""
-    described = describe(org, ENTITIES)
+def shapes_of(org: Org, stop: threading.Event) -> dict[str, Shapes]:
+    """Describe all objects; return what each column can hold, or raise for what is missing or may not be written.
+
+    Several are described at a time; setting `stop` ends that.
+    """
+    with threads(_AT_ONCE, stop) as pool:
+        described = describe(
+            org, ENTITIES, lambda ask, names: first_failure([pool.submit(ask, name) for name in names])
+        )
     refuse(check_described(described, org.settings.namespace))
     return shapes(described, org.settings.namespace)
 
