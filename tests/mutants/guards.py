@@ -241,6 +241,14 @@ MUTANTS = (
         tests=("runs/test_readback.py::test_rows_missing_or_changed_when_read_back_are_told",),
     ),
     Mutant(
+        id="cleared-people-not-found",
+        bug="Of many people read back, those who were cleared are taken for missing.",
+        file="etl/stages/readback.py",
+        source='    if entity.row == "profile":  # who was cleared',
+        planted='    if entity.row == "nobody":  # who was cleared',
+        tests=("edges/test_readback_whole.py::test_people_read_back_as_a_whole_are_compared_one_by_one",),
+    ),
+    Mutant(
         id="report-says-it-all-went-well",
         bug="The report of a run that was stopped says that it went well.",
         file="etl/stages/account.py",

@@ -90,6 +90,22 @@ MUTANTS = (
         tests=("edges/test_learnupon_rate.py::test_a_burst_is_allowed_and_no_minute_has_more",),
     ),
     Mutant(
+        id="more-at-once-than-allowed",
+        bug="More requests of a portal are under way than its concurrency allows.",
+        file="etl/learnupon/rate.py",
+        source="threading.BoundedSemaphore(concurrency)",
+        planted="threading.BoundedSemaphore(concurrency + 1)",
+        tests=("edges/test_learnupon_cores.py::test_a_page_that_is_decoded_holds_no_request_up",),
+    ),
+    Mutant(
+        id="decoding-holds-requests-up",
+        bug="While a worker decodes a page, no other request takes its place.",
+        file="etl/learnupon/reading.py",
+        source="client.settings.concurrency + self._cores.planned",
+        planted="client.settings.concurrency",
+        tests=("edges/test_learnupon_cores.py::test_a_page_that_is_decoded_holds_no_request_up",),
+    ),
+    Mutant(
         id="backfill-deletes",
         bug="A backfill deletes what a run would delete.",
         file="etl/planning.py",
