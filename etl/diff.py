@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,14 +47,22 @@ def diff(
         raise ValueError(f"a {key} occurs twice: rows must be unique before they are compared")
     place = held.get_indexer(wanted)
     is_new = place < 0
-    both = desired[~is_new]
+    both = _where(desired, ~is_new)
     same = existing.take(place[~is_new])
     changed = _changed(normalise(both, shapes), normalise(same, shapes), list(columns or shapes), len(both))
     differs = changed != 0
-    updates = both[differs].assign(Id=same.loc[differs, "Id"].array, changed=changed[differs])
+    before = _where(same, differs)
+    updates = _where(both, differs).assign(Id=before["Id"].array, changed=changed[differs])
     missing = np.ones(len(existing), dtype=bool)
     missing[place[~is_new]] = False
-    return Changes(desired[is_new], updates, same[differs], existing[missing], int((~differs).sum()))
+    return Changes(_where(desired, is_new), updates, before, _where(existing, missing), int(np.count_nonzero(~differs)))
+
+
+def _where(frame: pd.DataFrame, chosen: np.ndarray[Any, Any]) -> pd.DataFrame:
+    """Return the chosen rows; all and none of them, as it mostly is, without a copy."""
+    if chosen.all():
+        return frame
+    return frame[chosen] if chosen.any() else frame.iloc[:0]
 
 
 def _changed(

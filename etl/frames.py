@@ -7,6 +7,7 @@ times are UTC to the second.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,10 @@ _PANDAS = {pa.int64(): pd.Int64Dtype(), pa.float64(): pd.Float64Dtype(), pa.bool
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
     """Turn an arrow table into a frame with nullable types; the order of rows is kept."""
+    return _converted(table) if table.num_rows else empty(table.schema)
 
+
+def _converted(table: pa.Table) -> pd.DataFrame:
     def dtype(arrow: pa.DataType) -> object:
         if pa.types.is_string(arrow) or pa.types.is_dictionary(arrow):
             return pd.StringDtype("pyarrow")
@@ -152,4 +156,9 @@ def to_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
 
 def empty(schema: pa.Schema) -> pd.DataFrame:
     """Return a frame without rows but with the columns and types of the schema."""
-    return to_pandas(schema.empty_table())
+    return _empty(schema).copy(deep=False)
+
+
+@cache
+def _empty(schema: pa.Schema) -> pd.DataFrame:
+    return _converted(schema.empty_table())

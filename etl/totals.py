@@ -75,8 +75,7 @@ def profiles(memberships: pd.DataFrame, person: str) -> pd.DataFrame:
     summed = pd.DataFrame(
         {LU_USER: grouped["LU_Portal_Membership_ID__c"].first(), LAST_ACCESS: grouped[LAST_ACCESS].max()}
     )
-    for column in COUNTS:
-        summed[column] = grouped[column].sum().astype("Int64")
+    summed[list(COUNTS)] = grouped[list(COUNTS)].sum().astype("Int64")
     return summed.rename_axis("Id").reset_index()
 
 

@@ -10,6 +10,7 @@ import logging
 import re
 import threading
 from datetime import datetime, timedelta
+from functools import lru_cache
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,8 +36,9 @@ _USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
 """Of the header Sforce-Limit-Info (REST guide): requests of the last 24 hours, and how many the org may make."""
 
 
+@lru_cache(maxsize=256)
 def standard_id(text_id: str) -> str:
-    """Return one record id in its 18-character form, or an empty text when it is none."""
+    """Return one record id in its 18-character form, or an empty text when it is none; few differ within a run."""
     found = to_18(pd.Series([text_id], dtype="string"))[0]
     return "" if pd.isna(found) else str(found)
 

@@ -58,8 +58,8 @@ def read_back(
 
     with threads(min(len(present), _AT_ONCE), stop) as pool:
         parts = first_failure([pool.submit(look, name, plan) for name, plan in present])
-    nothing = pd.DataFrame({name: [] for name in COLUMNS}, dtype="string[pyarrow]")
-    return pd.concat([nothing, *(one for part in parts for one in part)], ignore_index=True)
+    found = [one for part in parts for one in part if len(one)]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS, dtype="string[pyarrow]")
 
 
 def _as_written(
@@ -131,6 +131,8 @@ def _unlike(plan: EntityPlan, written: pa.Table, actual: pa.Table, skipped: pa.A
         _PLACE,
         shapes,
     )
+    if not len(changes.creates) and not len(changes.updates):
+        return changes.creates
     missing = _lines(entity, changes.creates[entity.key], "NOT_FOUND", "written, but not there when read back")
     other = _lines(entity, changes.updates[entity.key], "OTHER_VALUE", "other values when read back than were written")
     return pd.concat([missing, other], ignore_index=True)
