@@ -113,6 +113,8 @@ class Lease:
         self.keys = [PREFIX + key for key in keys]
         self.ids: list[str] = []
         """Record ids of what is held."""
+        self._asked = False
+        """Whether records were asked for, and what came of it was never seen: a signal can come in between."""
         self._run_id = run_id
         self._command = command
         self.token = f"lease {org.random.getrandbits(128):032x}"
@@ -144,6 +146,7 @@ class Lease:
     def _make(self) -> str:
         """Make the records; `ids` stay empty when somebody has one of the keys, or when nobody knows. Say why."""
         made: list[str] = []
+        self._asked = True
         for start in range(0, len(self.keys), fewrows.MOST):
             try:
                 results = fewrows.insert(self.org, RUN_LOG, self._rows(self.keys[start : start + fewrows.MOST]))
@@ -156,9 +159,10 @@ class Lease:
             if refused:
                 if made:
                     fewrows.delete(self.org, made, _QUICK)
+                self._asked = False
                 return refused
             made.extend(result.id for result in results)
-        self.ids = made
+        self.ids, self._asked = made, False
         return ""
 
     def _rows(self, keys: Sequence[str]) -> list[dict[str, Any]]:
@@ -199,10 +203,20 @@ class Lease:
         return min(others, default=None)
 
     def give_back(self, patience: Patience = BRIEF) -> None:
-        """Delete the records; those that somebody has deleted already are no matter."""
-        for start in range(0, len(self.ids), fewrows.MOST):
-            fewrows.delete(self.org, self.ids[start : start + fewrows.MOST], patience)
-        self.ids = []
+        """Delete the records; those that somebody has deleted already are no matter.
+
+        Records that may have been made without the run hearing of it are looked for first.
+        """
+        ids = self.ids or (self._mine(patience) if self._asked else [])
+        for start in range(0, len(ids), fewrows.MOST):
+            fewrows.delete(self.org, ids[start : start + fewrows.MOST], patience)
+        self.ids, self._asked = [], False
+
+    def _mine(self, patience: Patience) -> list[str]:
+        query = soql.select(["Id", "Outcome__c"], RUN_LOG, soql.is_in(KEY, self.keys))
+        answer = self.org.json("GET", self.org.path("query"), params={"q": query}, patience=patience)
+        rows = answer.get("records") if isinstance(answer, dict) else None
+        return [str(row["Id"]) for row in rows or () if row.get("Outcome__c") == self.token]
 
 
 def _first_refusal(results: Sequence[Result]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from datetime import timedelta
 from pathlib import Path
 
@@ -51,6 +53,21 @@ def test_two_starts_at_once(stage: Stage, time: OrgTime, tmp_path: Path) -> None
     assert {name: len(rows) for name, rows in held(stage).items()} == expected
     assert records(stage, "lease:") == {}
     stage.settled()
+
+
+def test_a_signal_while_the_lease_is_made_leaves_none(stage: Stage, time: OrgTime) -> None:
+    """A run that is told to stop before it hears that its lease was made looks for it and gives it back."""
+    unheard = Fault(
+        r"POST .*/composite/sobjects$", when="after", delay_s=2.0, reset=True,
+        hook=lambda _: os.kill(os.getpid(), signal.SIGTERM),
+    )  # fmt: skip
+    stage.emu.salesforce_faults.add(unheard)
+    result = stage.run()
+    assert (result.code, result.ingest_jobs) == (143, []), result.err
+    made = [entry for entry in result.ledger if entry.object == RUN_LOG and entry.operation == "create"]
+    assert made, "the lease had been made"
+    assert records(stage, "lease:") == {}
+    assert stage.run().code == 0
 
 
 def test_a_lease_whose_answer_was_cut_is_found(stage: Stage, time: OrgTime) -> None:
