@@ -241,6 +241,14 @@ MUTANTS = (
         tests=("runs/test_readback.py::test_rows_missing_or_changed_when_read_back_are_told",),
     ),
     Mutant(
+        id="unheard-lease-left",
+        bug="A lease is left in Salesforce when a signal came before its making was answered.",
+        file="etl/salesforce/lease.py",
+        source="self.ids or (self._mine(patience) if self._asked else [])",
+        planted="self.ids",
+        tests=("runs/test_lease.py::test_a_signal_while_the_lease_is_made_leaves_none",),
+    ),
+    Mutant(
         id="cleared-people-not-found",
         bug="Of many people read back, those who were cleared are taken for missing.",
         file="etl/stages/readback.py",
