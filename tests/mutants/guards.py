@@ -242,7 +242,7 @@ MUTANTS = (
     ),
     Mutant(
         id="unheard-lease-left",
-        bug="A lease is left in Salesforce when a signal came before its making was answered.",
+        bug="A signal while the lease is made leaves it behind in Salesforce.",
         file="etl/salesforce/lease.py",
         source="self.ids or (self._mine(patience) if self._asked else [])",
         planted="self.ids",
