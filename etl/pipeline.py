@@ -22,7 +22,7 @@ from etl.stages.extract import Portals
 from etl.stages.held import count_held, read_held
 from etl.stages.job import Job
 from etl.stages.judge import guard, judge
-from etl.stages.readback import read_back
+from etl.stages.readback import AT_ONCE, ReadBack
 from etl.stages.room import Room
 from etl.stages.threads import first_failure, threads
 from etl.stages.unchanged import stop_if_changed
@@ -167,16 +167,17 @@ def undo(job: Job, folder: RunDir, record: account.Record, *, source: Path, show
 
 
 def _write(job: Job, org: Org, folder: RunDir, record: account.Record, shapes: dict[str, Shapes]) -> int:
-    """Save the rows as they were, apply the plan, and compare what was written with what is there."""
+    """Save the rows as they were, apply the plan, and compare what was written with what is there, as it goes on."""
     plan = record.plan
     if plan.changes:
         keep(folder, plan, saved.facts_of(job, record))
-    load = Load(org, journal=record.fenced(folder.journal), folder=folder.work)
-    try:
-        load.apply(plan.entities)
-    finally:
-        record.wrote(load)
-    at = folder.work / "readback"
-    record.read_back(read_back(org, plan.entities, load.refusals, shapes, job.portal_ids, at, job.stop))
+    with threads(AT_ONCE, job.stop) as crew:
+        again = ReadBack(org, shapes, job.portal_ids, folder.work / "readback", crew)
+        load = Load(org, journal=record.fenced(folder.journal), folder=folder.work, watcher=again)
+        try:
+            load.apply(plan.entities)
+        finally:
+            record.wrote(load)
+        record.read_back(again.found())
     record.stop_if_unknown()
     return ROWS_REFUSED if record.has_refusals else OK

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl import frames
 from etl.errors import AccessRefused, OutcomeUnknown, QuotaSpent, StateFault, Unavailable
@@ -47,6 +49,16 @@ _KEPT = "the learner's row in the other object was not written, so this one is k
 _ROUNDS = 3
 
 
+class Watcher(Protocol):
+    """Who is told of an object when its rows are written, and when they are deleted; `refused` are keys of rows."""
+
+    def written(self, plan: EntityPlan, refused: pa.Array) -> None:
+        """Hear that the creates and updates of an object have been sent."""
+
+    def deleted(self, plan: EntityPlan, refused: pa.Array) -> None:
+        """Hear that its deletes have been sent."""
+
+
 @dataclass
 class Written:
     """What became of the rows of one object: their sum is the number of rows sent."""
@@ -62,8 +74,9 @@ class Written:
 class Load:
     """Applies one plan. After an exception `written`, `refusals` and `jobs` tell how far it came."""
 
-    def __init__(self, org: Org, *, journal: Recorder, folder: Path) -> None:
+    def __init__(self, org: Org, *, journal: Recorder, folder: Path, watcher: Watcher | None = None) -> None:
         """Use `folder` for the files that are uploaded; it is left to the caller to remove."""
+        self._watcher = watcher
         self.org = org
         self.folder = folder
         self.journal = journal
@@ -96,9 +109,17 @@ class Load:
         parents = Parents(self.org, plan, self.folder)
         for one in present:
             self._write(one, parents)
+            if self._watcher:
+                self._watcher.written(one, self._refused_keys(one.entity.name))
         for one in present:
             self._delete(one)
+            if self._watcher:
+                self._watcher.deleted(one, self._refused_keys(one.entity.name))
         return self.written
+
+    def _refused_keys(self, name: str) -> pa.Array:
+        keys = [table.filter(pc.equal(table["object"], name))["key"] for table in self._refused]
+        return pa.concat_arrays([pa.array([], pa.string()), *(chunk for column in keys for chunk in column.chunks)])
 
     def _write(self, plan: EntityPlan, parents: Parents) -> None:
         entity = plan.entity

@@ -195,7 +195,7 @@ class Record:
         self.report.outcome = outcome
         self.report.error = error
         if self._tenure is not None:
-            self.note(self._tenure.end(self.report, self._job.clock))
+            self.note(self._given_back(self._tenure))
         self.count_calls()
         for followed in (self._org, self._portals):
             if followed is not None:
@@ -204,6 +204,14 @@ class Record:
         if exit_code != BUG:  # after a bug nothing is relied on that is not needed
             self.report.took_s = self._job.clock.monotonic() - self._began
         return self.report
+
+    def _given_back(self, tenure: Tenure) -> list[str]:
+        try:
+            return tenure.end(self.report, self._job.clock)
+        except Exception as bug:  # after a bug the report is written whatever else goes wrong
+            if self.report.exit_code != BUG:
+                raise
+            return [f"the lease could not be given back ({type(bug).__name__}); it ends by itself"]
 
     @property
     def server_time(self) -> datetime | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -19,58 +19,65 @@ from etl.plan import EntityPlan
 from etl.salesforce.org import Org
 from etl.salesforce.snapshot import read_existing, read_keys
 from etl.schema import Entity
-from etl.stages.threads import first_failure, threads
+from etl.stages.threads import Crew, first_failure
 
 _WHOLE_FROM = 0.1
 """Share of an object's rows from which reading all of them costs less than asking for keys."""
 _FEW = 4_000
-_AT_ONCE = 4
+AT_ONCE = 4
 """Objects read at a time: the first read of a run asks as many queries at once."""
 _PLACE = "place"
 _PART_ROWS = 131_072
 COLUMNS = ["object", "key", "operation", "code", "message"]
+_NOTHING = pd.DataFrame(columns=COLUMNS, dtype="string[pyarrow]")
 
 
-def read_back(
-    org: Org,
-    plans: Mapping[str, EntityPlan],
-    refused: pd.DataFrame,
-    shapes: Mapping[str, Shapes],
-    portal_ids: tuple[int, ...],
-    folder: Path,
-    stop: threading.Event,
-) -> pd.DataFrame:
-    """Return the rows that are not in Salesforce as they were written (COLUMNS); those refused are not asked about.
+class ReadBack:
+    """The rows of one run looked at again, each object as soon as it is written, while the next one still is."""
 
-    Several objects are read at a time, since most of it is waiting. Setting `stop` ends that; it is set when a read
-    fails.
-    """
-    present = [(name, plan) for name, plan in plans.items() if plan.changes]
+    def __init__(
+        self, org: Org, shapes: Mapping[str, Shapes], portal_ids: tuple[int, ...], folder: Path, crew: Crew
+    ) -> None:
+        """Look at nothing yet; `crew` does the reading, since most of it is waiting."""
+        self._org = org
+        self._shapes = shapes
+        self._portal_ids = portal_ids
+        self._folder = folder
+        self._crew = crew
+        self._looks: list[Future[pd.DataFrame]] = []
 
-    def look(name: str, plan: EntityPlan) -> list[pd.DataFrame]:
-        skipped = pa.array(refused.loc[refused["object"] == name, "key"], pa.string())
-        found = []
+    def written(self, plan: EntityPlan, refused: pa.Array) -> None:
+        """Look at the rows created and updated, but for those of the refused keys."""
         if plan.counts.create + plan.counts.update > 0:
-            found += _as_written(org, plan, portal_ids, shapes[name], skipped, folder / name)
-        if plan.counts.delete > 0:
-            found.append(_undead(org, plan, skipped, Park(folder / f"{name}-deleted", entity_schema(plan.entity))))
-        return found
+            folder = self._folder / plan.entity.name
+            shapes = self._shapes[plan.entity.name]
+            self._looks.append(
+                self._crew.submit(_as_written, self._org, plan, self._portal_ids, shapes, refused, folder)
+            )
 
-    with threads(min(len(present), _AT_ONCE), stop) as pool:
-        parts = first_failure([pool.submit(look, name, plan) for name, plan in present])
-    found = [one for part in parts for one in part if len(one)]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS, dtype="string[pyarrow]")
+    def deleted(self, plan: EntityPlan, refused: pa.Array) -> None:
+        """Look for the rows deleted, but for those of the refused keys: they are known to be there."""
+        if plan.counts.delete > 0:
+            park = Park(self._folder / f"{plan.entity.name}-deleted", entity_schema(plan.entity))
+            self._looks.append(self._crew.submit(_undead, self._org, plan, refused, park))
+
+    def found(self) -> pd.DataFrame:
+        """Return the rows that are not in Salesforce as they were written (COLUMNS), in the order of the writes.
+
+        Raises what reading them raised.
+        """
+        return _together(first_failure(self._looks))
 
 
 def _as_written(
     org: Org, plan: EntityPlan, portal_ids: tuple[int, ...], shapes: Shapes, skipped: pa.Array, folder: Path
-) -> list[pd.DataFrame]:
+) -> pd.DataFrame:
     number = numbered_by(plan.entity.key)
     actual = Park(folder, entity_schema(plan.entity), number=number)
     _fill(org, plan, portal_ids, actual)
     found = [_unlike(plan, written, now, skipped, shapes) for written, now in _in_parts(plan, actual, number)]
     actual.clear()
-    return found
+    return _together(found)
 
 
 def _fill(org: Org, plan: EntityPlan, portal_ids: tuple[int, ...], park: Park) -> None:
@@ -131,11 +138,9 @@ def _unlike(plan: EntityPlan, written: pa.Table, actual: pa.Table, skipped: pa.A
         _PLACE,
         shapes,
     )
-    if not len(changes.creates) and not len(changes.updates):
-        return changes.creates
     missing = _lines(entity, changes.creates[entity.key], "NOT_FOUND", "written, but not there when read back")
     other = _lines(entity, changes.updates[entity.key], "OTHER_VALUE", "other values when read back than were written")
-    return pd.concat([missing, other], ignore_index=True)
+    return _together([missing, other])
 
 
 def _undead(org: Org, plan: EntityPlan, skipped: pa.Array, park: Park) -> pd.DataFrame:
@@ -149,5 +154,12 @@ def _undead(org: Org, plan: EntityPlan, skipped: pa.Array, park: Park) -> pd.Dat
 
 
 def _lines(entity: Entity, keys: pd.Series, code: str, message: str) -> pd.DataFrame:
+    if not len(keys):
+        return _NOTHING
     facts = {"object": entity.name, "operation": "read back", "code": code, "message": message}
     return pd.DataFrame({"key": keys.reset_index(drop=True)}).assign(**facts)[COLUMNS].astype("string[pyarrow]")
+
+
+def _together(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    some = [part for part in parts if len(part)]
+    return pd.concat(some, ignore_index=True) if some else _NOTHING

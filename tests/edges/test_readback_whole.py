@@ -6,13 +6,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 from salesforce_kit import Plans, World, loader, world
 
 from etl.normalise import declared_shapes
-from etl.salesforce.load import REFUSALS
 from etl.schema import CONTACT, ENTITIES
-from etl.stages.readback import read_back
+from etl.stages.readback import ReadBack
+from etl.stages.threads import threads
 
 MANY = 4_100
 """More than are asked for by key."""
@@ -43,9 +43,11 @@ def test_people_read_back_as_a_whole_are_compared_one_by_one(tmp_path: Path) -> 
         served.store.delete("Contact", people[0], record=False)
         served.store.update("Contact", people[1], {"LU_Number_Enrolled__c": 9}, record=False)
         served.store.update("Contact", people[-1], {"LU_Number_Enrolled__c": 9}, record=False)
-        refused = pd.DataFrame({name: [] for name in REFUSALS.names}, dtype="string[pyarrow]")
         shapes = {entity.name: declared_shapes(entity) for entity in ENTITIES}
-        found = read_back(org, plans, refused, shapes, (1,), tmp_path / "back", threading.Event())
+        with threads(1, threading.Event()) as crew:
+            again = ReadBack(org, shapes, (1,), tmp_path / "back", crew)
+            again.written(plans[CONTACT.name], pa.array([], pa.string()))
+            found = again.found()
         assert len(served.requests("POST /services/data/v67.0/jobs/query")) == 1
     told = dict(zip(found["key"], found["code"], strict=True))
     assert told == {people[0]: "NOT_FOUND", people[1]: "OTHER_VALUE", people[-1]: "OTHER_VALUE"}

@@ -187,24 +187,14 @@ MUTANTS = (
         tests=("runs/test_scope_changed.py::test_plans_and_backfills_leave_nothing_behind",),
     ),
     Mutant(
-        id="copy-after-the-write",
-        bug="The rows are copied for undo when they have been overwritten.",
+        id="no-copy-before-the-write",
+        bug="The rows are not copied for undo before they are overwritten.",
         file=_PIPELINE,
         source="""    if plan.changes:
         keep(folder, plan, saved.facts_of(job, record))
-    load = Load(org, journal=record.fenced(folder.journal), folder=folder.work)
-    try:
-        load.apply(plan.entities)
-    finally:
-        record.wrote(load)
+    with threads(AT_ONCE, job.stop) as crew:
 """,
-        planted="""    load = Load(org, journal=record.fenced(folder.journal), folder=folder.work)
-    try:
-        load.apply(plan.entities)
-    finally:
-        record.wrote(load)
-    if plan.changes:
-        keep(folder, plan, saved.facts_of(job, record))
+        planted="""    with threads(AT_ONCE, job.stop) as crew:
 """,
         tests=("runs/test_undo_refused.py::test_the_copy_is_whole_and_private_before_the_first_write",),
     ),

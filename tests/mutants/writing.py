@@ -178,8 +178,6 @@ MUTANTS = (
         file=_LOAD,
         source="""        for one in present:
             self._write(one, parents)
-        for one in present:
-            self._delete(one)
 """,
         planted="""        for one in present:
             self._delete(one)
