@@ -21,7 +21,8 @@ _ANY = "."
 _READING = r"POST \S*/jobs/query"
 _CREATE, _UPLOAD, _CLOSE = r"POST \S*/jobs/ingest$", r"PUT \S*/batches$", r"PATCH \S*/jobs/ingest/\w+$"
 _RESULTS = "/successfulResults"
-_READ_BACK = r"^GET .*/query/?\?.*SELECT.Id.*FROM.LearnUpon_Portal__c"
+_READ_BACK = r"^GET .*/query/?\?.*SELECT.Id.*FROM.Contact.WHERE.Id.IN"
+"""Of what is written last."""
 
 
 def failed(result: Result, stage: Stage) -> None:
