@@ -17,7 +17,7 @@ demo: $(VENV)/.run-time ## both emulators on this machine, a plan, two runs, a n
 	@$(BIN)/python -m etl demo
 
 test: $(VENV)/.development ## the tests, on two cores, but for those that take minutes
-	@$(BIN)/python -m pytest -n 4 --dist worksteal
+	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: $(VENV)/.development ## style, types and the walls between the modules
 	$(BIN)/ruff check .
