@@ -154,14 +154,6 @@ MUTANTS = (
         tests=(f"{_SETTLE}::test_what_has_something_to_be_said_of_it_is_not_settled",),
     ),
     Mutant(
-        id="settled-on-the-other-side",
-        bug="A row on the side its learner left counts as being as it should be.",
-        file="etl/settle.py",
-        source="(once & on_side & listed.wanted)[place]",
-        planted="(once & listed.wanted)[place]",
-        tests=(f"{_SETTLE}::test_what_has_something_to_be_said_of_it_is_not_settled",),
-    ),
-    Mutant(
         id="settled-though-impossible",
         bug="A row with a value its field may not hold counts as it should be.",
         file="etl/settle.py",
