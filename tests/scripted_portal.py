@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -111,6 +112,21 @@ class ScriptedPortal:
     def alter(self, pattern: str, change: Alter | Reply, *, nth: int | None = None) -> None:
         """Change the answers to `path?query` found by a regular expression: all of them, or the nth."""
         self._alterations.append((pattern, nth, change if callable(change) else lambda _reply: change))
+
+    def crowd(self) -> list[int]:
+        """Hold each answer for a moment from now on; return a list that grows with how many were under way then."""
+        under_way: list[int] = []
+        most: list[int] = []
+
+        def enter(reply: Reply) -> Reply:
+            under_way.append(1)
+            time.sleep(0.005)
+            most.append(len(under_way))
+            under_way.pop()
+            return reply
+
+        self.alter("", enter)
+        return most
 
     def client(self, **settings: Any) -> LearnUpon:
         """Return a client of this portal on a still clock."""

@@ -29,7 +29,7 @@ class Rate:
 
     At most `concurrency` requests are under way at a time, however many threads there are: some may be at work on what
     they were answered. At most `per_minute` requests in any 60 seconds, in a burst if they come so. When the portal
-    says that no more are left in its minute than threads may have under way, nobody passes until that minute has
+    says that no more are left in its minute than may be under way, nobody passes until that minute has
     turned. A `Retry-After` holds everybody, and so does, once, a second 429 in a row that names no time: facts say to
     await the next minute then, which is more than a call may wait by itself.
     """

@@ -179,18 +179,8 @@ class Slow(Cores):
 
 def test_a_page_that_is_decoded_holds_no_request_up(tmp_path: Path) -> None:
     """With concurrency 1 the next request is sent while a worker decodes a page, and never two are under way."""
-    under_way: list[int] = []
-    most: list[int] = []
-
-    def enter(reply: Reply) -> Reply:
-        under_way.append(1)
-        time.sleep(0.005)
-        most.append(len(under_way))
-        under_way.pop()
-        return reply
-
     with small_portal() as portal:
-        portal.alter("", enter)
+        most = portal.crowd()
         cores = Slow(portal)
         assert read_portal(portal.client(concurrency=1), tmp_path, cores=cores).enrollments.rows == 5
     assert cores.overtaken == [True]

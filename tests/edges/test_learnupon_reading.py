@@ -110,18 +110,8 @@ def test_listings_run_side_by_side(tmp_path: Path) -> None:
 
 def test_one_at_a_time_is_obeyed(tmp_path: Path) -> None:
     """With concurrency 1, a request starts only after the one before was answered."""
-    under_way: list[int] = []
-    most: list[int] = []
-
-    def enter(reply: Reply) -> Reply:
-        under_way.append(1)
-        time.sleep(0.005)
-        most.append(len(under_way))
-        under_way.pop()
-        return reply
-
     with small_portal() as portal:
-        portal.alter("", enter)
+        most = portal.crowd()
         portal.read(tmp_path, concurrency=1)
         assert len({asked.port for asked in portal.stage.asked}) == 1
     assert max(most) == 1
