@@ -55,6 +55,9 @@ class Watcher(Protocol):
     def written(self, plan: EntityPlan, refused: pa.Array) -> None:
         """Hear that the creates and updates of an object have been sent."""
 
+    def before_deletes(self, plan: EntityPlan) -> None:
+        """Hear that rows of an object are to be deleted now; they are once this returns."""
+
     def deleted(self, plan: EntityPlan, refused: pa.Array) -> None:
         """Hear that its deletes have been sent."""
 
@@ -154,6 +157,8 @@ class Load:
     def _delete(self, plan: EntityPlan) -> None:
         if not plan.deletes.rows:
             return
+        if self._watcher:
+            self._watcher.before_deletes(plan)
         held = pa.concat_arrays([pa.array([], pa.string()), *self._not_written])
         self._hold_back(plan, held)
         for part in write_ids(self.org, plan.entity, delete_rows(plan, held), self.folder):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 import numpy as np
@@ -45,15 +45,22 @@ class ReadBack:
         self._folder = folder
         self._crew = crew
         self._looks: list[Future[pd.DataFrame]] = []
+        self._of: dict[str, Future[pd.DataFrame]] = {}
+        """By object: the look at its created and updated rows."""
 
     def written(self, plan: EntityPlan, refused: pa.Array) -> None:
         """Look at the rows created and updated, but for those of the refused keys."""
         if plan.counts.create + plan.counts.update > 0:
             folder = self._folder / plan.entity.name
             shapes = self._shapes[plan.entity.name]
-            self._looks.append(
-                self._crew.submit(_as_written, self._org, plan, self._portal_ids, shapes, refused, folder)
-            )
+            look = self._crew.submit(_as_written, self._org, plan, self._portal_ids, shapes, refused, folder)
+            self._of[plan.entity.name] = look
+            self._looks.append(look)
+
+    def before_deletes(self, plan: EntityPlan) -> None:
+        """Wait until the object's rows are read: held against a count, they must not become fewer meanwhile."""
+        if plan.entity.name in self._of:
+            wait([self._of[plan.entity.name]])
 
     def deleted(self, plan: EntityPlan, refused: pa.Array) -> None:
         """Look for the rows deleted, but for those of the refused keys: they are known to be there."""

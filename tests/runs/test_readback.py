@@ -79,3 +79,25 @@ def test_objects_are_read_back_while_the_next_ones_are_written(stage: Stage) -> 
     stage.emu.salesforce_faults.add(Fault(match=r"^POST .*/jobs/ingest$", nth=3, hook=wait))
     stage.synced()
     assert overtaken == [True]
+
+
+def test_an_object_is_read_back_before_its_rows_are_deleted(stage: Stage) -> None:
+    """The delete job of an object is made only when the look at its written rows has been answered, however slow."""
+    world = furnish(stage)
+    gone = stage.enroll(world.learners[1], world.second_course)
+    stage.synced()
+    stage.academy.remove_enrollment(gone)
+    stage.enroll(world.learners[2], world.second_course)
+    stage.configure(guards={"max_delete_percent": 100})
+    events: list[str] = []
+
+    def slowly(_: object) -> None:
+        time.sleep(0.7)
+        events.append("read")
+
+    stage.emu.salesforce_faults.add(Fault(match=_ASKED + ".*IN", when="after", hook=slowly))
+    made = Fault(match=r"^POST .*/jobs/ingest$", times=None, hook=lambda request: events.append(request.body.decode()))
+    stage.emu.salesforce_faults.add(made)
+    stage.synced()
+    jobs = [event for event in events if CONTACT_ROWS in event or event == "read"]
+    assert [('"delete"' in one, one == "read") for one in jobs] == [(False, False), (False, True), (True, False)]
