@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ class Result:
     """Effects on Salesforce records of jobs that this call made, the run log's included."""
     learnupon_calls: tuple[Call, ...]
     salesforce_calls: tuple[Call, ...]
+    found_gone: Mapping[str, int] = field(default_factory=dict)
+    """By object: how many rows jobs of this call were to delete and were told that they are deleted already."""
 
     @cached_property
     def report(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -193,6 +194,7 @@ class Stage:
             ledger=entries,
             learnupon_calls=tuple(self.emu.learnupon.calls),
             salesforce_calls=tuple(self.emu.salesforce.calls),
+            found_gone=self._found_gone(known),
         )
         self._canaries.check(result.out + result.err)
         if result.reported:
@@ -209,6 +211,14 @@ class Stage:
         """See that another run finds nothing to do: no effect in the ledger and no job."""
         again = self.synced("run")
         assert (again.effects, again.ingest_jobs) == ([], [])
+
+    def _found_gone(self, known: set[str]) -> Counter[str]:
+        """Count, by object, the rows that new jobs were to delete and found deleted."""
+        gone = Counter[str]()
+        for job in self.emu.salesforce.app.bulk.jobs.by_id.values():  # type: ignore[attr-defined]
+            if job.id not in known and job.spec["operation"] == "delete":
+                gone[job.spec["object"]] += sum("ENTITY_IS_DELETED" in error for _, error, _ in job.failed)
+        return gone
 
     def _seq(self) -> int:
         entries = self.ledger.entries
