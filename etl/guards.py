@@ -47,8 +47,8 @@ class Load:
 
 
 def percent(part: int, whole: int) -> float:
-    """Return `part` of `whole` in per cent, to two digits; 0 of nothing is 0."""
-    return round(100.0 * part / whole, 2) if whole else 0.0
+    """Return `part` of `whole` in per cent; 0 of nothing is 0. Not rounded: 50.001 is more than 50."""
+    return 100.0 * part / whole if whole else 0.0
 
 
 def source_shrink(held: Mapping[str, tuple[int, int]], limits: GuardSettings) -> Reading:
@@ -56,6 +56,12 @@ def source_shrink(held: Mapping[str, tuple[int, int]], limits: GuardSettings) ->
     worst = _worst(((where, missing, rows) for where, (rows, missing) in held.items()), limits.min_rows)
     limit = limits.max_source_shrink_percent
     return Reading(SHRINK, worst[1], limit, worst[1] > limit, where=worst[0])
+
+
+def beyond_answers(held: Mapping[str, tuple[int, int]], limits: GuardSettings, answers: int) -> bool:
+    """Say whether a listing has shrunk too far even if so many of the rows that it lacks are there after all."""
+    best = {where: (rows, max(0, missing - answers)) for where, (rows, missing) in held.items()}
+    return source_shrink(best, limits).tripped
 
 
 def _worst(parts: Iterable[tuple[str, int, int]], min_rows: int) -> tuple[str, float]:

@@ -143,8 +143,11 @@ def guard_state(guard: GuardLine) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with thousands marked and no more digits than it has."""
-    return f"{int(value):,}" if value == int(value) else f"{value:,.2f}".rstrip("0").rstrip(".")
+    """Return a number with thousands marked: two decimals, more where two would make a whole number of it."""
+    if value == int(value):
+        return f"{int(value):,}"
+    digits = 6 if round(value, 2) == int(round(value, 2)) else 2
+    return f"{value:,.{digits}f}".rstrip("0").rstrip(".")
 
 
 def guard_value(guard: GuardLine, value: float) -> str:

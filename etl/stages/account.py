@@ -14,6 +14,7 @@ from etl.errors import BUG, GuardTripped, Interrupted, OutcomeUnknown, SyncError
 from etl.interrupt import Signalled
 from etl.learnupon import PortalRead
 from etl.plan import Plan
+from etl.report import wording
 from etl.report.model import GuardLine, ObjectCounts, PortalLine, Report
 from etl.report.samples import sample_changes
 from etl.salesforce.ingest import Recorder
@@ -229,8 +230,8 @@ def stop_if_tripped(plan: Plan) -> None:
     deletes = sum(load.deletes for load in plan.loads.values())
     updates = sum(load.updates for load in plan.loads.values())
     lines = [
-        f"{one.name}: {one.value:g} is over {one.limit:g}{f' ({one.where})' if one.where else ''}; "
-        f"{guards.remedy(one, deletes, updates)}"
+        f"{one.name}: {wording.number(one.value)} is over {wording.number(one.limit)}"
+        f"{f' ({one.where})' if one.where else ''}; {guards.remedy(one, deletes, updates)}"
         for one in plan.tripped
     ]
     raise GuardTripped("nothing was written: " + "; ".join(lines))

@@ -94,12 +94,14 @@ def _tripped(loads: dict[str, Load], allowed: Allowed | None = None, **limits: A
         (Load(19, 0, 19), {}, []),
         (Load(100, 50, 0), {}, []),
         (Load(100, 51, 0), {}, ["max_update_percent"]),
+        (Load(1_000_000, 500_001, 0), {}, ["max_update_percent"]),
+        (Load(1_000_000, 0, 49), {"max_delete_percent": 0}, ["max_delete_percent"]),
         (Load(19, 19, 0), {}, []),
         (Load(0, 0, 0), {}, []),
     ],
 )
 def test_guards_trip_above_their_limit(load: Load, limits: dict[str, Any], names: list[str]) -> None:
-    """A guard stops what is over its limit, not what is at it; percentages apply from min_rows existing rows on."""
+    """A guard stops what is over its limit, by however little; percentages apply from min_rows existing rows on."""
     assert list(_tripped({"One": load}, **limits)) == names
 
 
@@ -161,7 +163,8 @@ def test_a_changed_scope_lets_no_delete_pass_unseen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "tripped"), [((100, 20), False), ((100, 21), True), ((19, 19), False), ((0, 0), False)]
+    ("held", "tripped"),
+    [((100, 20), False), ((100, 21), True), ((1_000_000, 200_001), True), ((19, 19), False), ((0, 0), False)],
 )
 def test_a_source_that_shrank_is_not_believed(held: tuple[int, int], tripped: bool) -> None:  # noqa: FBT001 - a table
     """Too many rows missing from a listing stop the run, by portal and kind, from min_rows held on."""
