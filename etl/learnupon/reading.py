@@ -249,7 +249,7 @@ class Reading:
         others, kept = len(jobs) - len(rows), self._kept.ready if self._kept else 0
         paths, learner = (others, 0) if first else (0, others)
         told(Listed(rows, paths, learner, users=bool(first), kept=kept))
-        self.client.rate.expect(len(jobs) + len(first))
+        self.client.rate.expect(max(0, len(jobs) - kept) + len(first))
         self.run(jobs, first=first)
 
     def enrollment_jobs(self) -> list[tuple[int, Job]]:

@@ -37,6 +37,15 @@ def test_finished_listings_are_not_read_again(stage: Stage) -> None:
     assert "3 listings were taken from the same backfill" in result.out
 
 
+def test_a_week_that_lasts_for_what_is_left_is_used(stage: Stage) -> None:
+    """Listings that need not be read again are not held against LearnUpon's week: what is left of it may suffice."""
+    for _ in range(40):
+        stage.course()
+    _stopped(stage)
+    stage.store.knobs.requests_per_week = len(stage.emu.learnupon.calls) + 30
+    assert stage.run("backfill").code == 0
+
+
 def test_nothing_is_kept_after_the_end(stage: Stage) -> None:
     """A backfill that ended is used up: the next one reads everything anew."""
     rows = _stopped(stage)
