@@ -41,10 +41,12 @@ def command(
     """Bring in history: create and update rows in a scope, never delete; resumes where it was stopped."""
     if enrolled_from and enrolled_to and enrolled_from > enrolled_to:
         raise UsageFault(f"--enrolled-from {enrolled_from:%Y-%m-%d} is after --enrolled-to {enrolled_to:%Y-%m-%d}")
+    if learner is not None and not learner.strip():
+        raise UsageFault("--learner is empty: without it the backfill is of everybody")
     mine = chosen(app.settings(), portals)
     scope = Backfill(
         course=course,
-        learner=learner.strip() if learner else None,
+        learner=learner.strip() if learner is not None else None,
         enrolled_from=enrolled_from.date() if enrolled_from else None,
         enrolled_to=enrolled_to.date() if enrolled_to else None,
     )

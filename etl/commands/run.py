@@ -30,10 +30,10 @@ def command(
     show_values: bool,
 ) -> int:
     """Make Salesforce agree with LearnUpon: read both, plan, check the guards, write what differs, read it back."""
-    if portals and shard:
+    if portals and shard is not None:
         raise UsageFault("--portal and --shard both choose portals; give one of them")
     mine = chosen(app.settings(), portals)
-    if shard:
+    if shard is not None:
         mine = sharded(mine, shard, app.environ)
         if not mine:
             app.echo(f"shard {shard} has no portal: nothing to do")
@@ -43,7 +43,7 @@ def command(
         "run",
         portals=mine,
         dry_run=dry_run,
-        with_profiles=not portals and not shard,
+        with_profiles=not portals and shard is None,
         allowed=Allowed(allow_deletes, allow_updates),
         as_json=as_json,
         as_markdown=as_markdown,

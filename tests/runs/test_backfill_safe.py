@@ -101,6 +101,7 @@ def test_a_dry_run_writes_nothing(stage: Stage) -> None:
         (("--enrolled-from", "02.03.2026"), "02.03.2026"),
         (("--course", "0"), "--course"),
         (("--learner", "nobody@example.com"), "--learner"),
+        (("--learner", " "), "--learner"),
     ],
 )
 def test_wrong_scopes_are_wrong_usage(stage: Stage, arguments: tuple[str, ...], word: str) -> None:

@@ -108,7 +108,7 @@ def test_a_shard_without_portals_has_nothing_to_do(stage: Stage) -> None:
 
 def test_wrong_shards(stage: Stage) -> None:
     """What is not I/N with 0 <= I < N, or has no number and no index around, is wrong usage, and nobody is asked."""
-    for shard in ("2/2", "3/2", "-1/2", "1", "/", "1/0", "a/2", "0/b", "/2", "1/2/3", "1.0/2", "²/3", "1/ 2"):
+    for shard in ("", "2/2", "3/2", "-1/2", "1", "/", "1/0", "a/2", "0/b", "/2", "1/2/3", "1.0/2", "²/3", "1/ 2"):
         result = stage.run("run", "--shard", shard)
         asked = (result.salesforce_calls, result.learnupon_calls)
         assert (result.code, result.folder, asked) == (64, None, ((), ())), shard
