@@ -11,7 +11,7 @@ from etl.app import App
 from etl.commands.running import carry_out
 from etl.emulator.serve import config_text
 from etl.emulator.world import Emulators
-from etl.errors import OK, StateFault
+from etl.errors import OK, ROWS_REFUSED, StateFault
 from etl.report.model import Report
 from etl.state.rundir import runs_folder
 
@@ -86,11 +86,16 @@ def _night(changed: dict[str, int]) -> str:
 
 
 def _ending(app: App, again: Report, last: Report, out: Path) -> int:
-    """Say where the reports are; the demo has failed when the second run was not idle or a row was refused."""
+    """Say where the reports are and return how the demo ended."""
     report = runs_folder(out) / last.run_id / "report.html"
     if not report.exists():
         raise StateFault(f"the demo left no report at {report}")
     app.echo(f"\nThe last report as a page: {report}")
     app.echo(f"All four runs: learnupon-sync runs --state-dir {out}")
     app.echo("Next: copy config/learnupon-sync.example.yaml, then `learnupon-sync check` and `learnupon-sync plan`.")
-    return OK if again.totals.changes == 0 else last.exit_code or 1
+    return verdict(again, last)
+
+
+def verdict(again: Report, last: Report) -> int:
+    """Return the demo's exit code: it has failed when its second run was not idle or a row of the last was refused."""
+    return last.exit_code or (ROWS_REFUSED if again.totals.changes else OK)

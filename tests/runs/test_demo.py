@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from etl.__main__ import main
+from etl.demo import verdict
+from etl.report.model import ObjectCounts, Report
 
 
 def called(*arguments: str) -> tuple[int, str, str]:
@@ -81,3 +83,10 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     code, _, err = called("demo", "--learners", "10", "--out", str(file))
     assert code == 64
     assert str(file) in err
+
+
+def test_a_refused_row_of_the_last_night_is_a_failure() -> None:
+    """The demo ends with the last run's code, and with 1 when the second run had something to do."""
+    idle, busy = Report("idle"), Report("busy", objects={"Contact": ObjectCounts(update=1)})
+    well, refused = Report("well", exit_code=0), Report("refused", exit_code=1)
+    assert [verdict(idle, well), verdict(idle, refused), verdict(busy, well), verdict(busy, refused)] == [0, 1, 1, 1]
