@@ -13,7 +13,7 @@ from etl.app import App
 from etl.commands.running import carry_out, show_options
 from etl.guards import Allowed
 from etl.pipeline import apply
-from etl.state.saved import portals_of
+from etl.state.saved import facts_in
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _MOST_DIGITS = 5
@@ -51,12 +51,14 @@ def command(
     Nothing is written when the plan is too old, not as it was saved, or applied already, or when its rows have changed
     in Salesforce since.
     """
-    planned = portals_of(directory)
+    facts = facts_in(directory)
+    planned = {portal_id for _, portal_id in facts.portals} if facts else set()
     report = carry_out(
         app,
         "apply",
         work=partial(apply, plan_in=directory, max_age=max_age),
         portals=tuple(one for one in app.settings().portals if not planned or one.portal_id in planned),
+        with_profiles=facts is None or facts.with_profiles,
         allowed=Allowed(allow_deletes, allow_updates),
         as_json=as_json,
         as_markdown=as_markdown,

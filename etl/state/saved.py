@@ -215,9 +215,9 @@ def _applier(mark: Path) -> str:
         return ""
 
 
-def portals_of(folder: Path) -> frozenset[int]:
-    """Return the ids of the portals of a saved plan; none when its manifest cannot be trusted."""
+def facts_in(folder: Path) -> Facts | None:
+    """Return what a saved plan is a plan of; None when its manifest cannot be trusted: the run will say."""
     try:
-        return frozenset(portal_id for _, portal_id in SavedPlan(folder).facts.portals)
+        return SavedPlan(folder).facts
     except (GuardTripped, StateFault):
-        return frozenset()
+        return None

@@ -72,6 +72,8 @@ def test_a_plan_of_one_portal_leaves_the_rest_alone(stage: Stage) -> None:
     assert [one["portal_id"] for one in result.report["portals"]] == [PARTNERS]
     assert {entry.object for entry in result.effects} == {MEMBERSHIP, CONTACT_ROWS}
     assert all(str(entry.key).startswith(f"{PARTNERS}:") for entry in result.effects)
+    assert result.folder is not None
+    assert json.loads((result.folder / "plan" / "copy.json").read_text())["with_profiles"] is False
 
 
 def test_a_plan_without_changes_is_applied_without_a_job(stage: Stage) -> None:
