@@ -6,7 +6,9 @@ said that it is gone (`gone`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -147,6 +149,20 @@ def keep(existing: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
     rows[REMOVED] = pd.Series(data=True, index=rows.index, dtype="boolean")
     ordered = rows.sort_values("stays", ascending=False, kind="stable")
     return ordered.drop_duplicates(["code", "side"]).sort_index().drop(columns=["learner", "stays"])
+
+
+def as_held(
+    desired: pd.DataFrame, existing: pd.DataFrame, where: np.ndarray[Any, Any], columns: Sequence[str]
+) -> pd.DataFrame:
+    """Return desired rows with these columns as the existing row of the same code has them, null without one.
+
+    That is done `where` what belongs there is not known.
+    """
+    if not where.any():
+        return desired
+    held = existing.drop_duplicates("code").set_index("code")
+    known = {name: held[name].reindex(desired["code"].to_numpy()).set_axis(desired.index) for name in columns}
+    return desired.assign(**{name: desired[name].mask(where, values) for name, values in known.items()})
 
 
 def retire(existing: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,11 +16,15 @@ from etl.park import Park, parts_for, places
 from etl.paths import Progress
 from etl.plan import Plan
 from etl.schema import COUNTS, CUSTOM, ENTITIES, KEY, MEMBERSHIP, PORTAL, PROFILES, Entity
-from etl.settle import settle
+from etl.settle import as_listed, settle
 from etl.situation import SIDES, Inputs, Row, Settled, existing_frame, held_number, partitions
 
 _OF_PROFILES = ["code", "Contact__c", "User__c", "LU_Portal_Membership_ID__c", totals.LAST_ACCESS, *COUNTS]
 UNLISTED = "{n} enrollments belong to users that /users does not list; their rows in Salesforce stay as they are"
+UNLISTED_PATHS = (
+    "{n} enrollments are on learning paths that LearnUpon does not list (archived ones); their numbers of courses are "
+    "not known and stay as they are"
+)
 UNREADABLE = "{n} rows in Salesforce have a key of our portals but of no form we write; they stay as they are"
 UNCONFIRMED = "{n} rows are missing from LearnUpon's listings but not confirmed gone; they stay until a later run asks"
 
@@ -30,8 +35,8 @@ def build(inputs: Inputs, folder: Path, warnings: list[str]) -> Plan:
     book = Book(folder, inputs.shapes)
     _enter_portals(book, inputs)
     agreed = _enter_settled(book, inputs)
-    for row in SIDES:
-        _enter_rows(book, inputs, row, agreed.progress)
+    unproved = [part for row in SIDES for part in _enter_rows(book, inputs, row, agreed.progress)]
+    agreed = replace(agreed, totals=totals.together([agreed.totals, *unproved]))
     members = _enter_members(book, inputs, agreed)
     if inputs.with_profiles:
         _enter_profiles(book, inputs, members, agreed.in_scope)
@@ -68,8 +73,11 @@ def _no_proof(existing: pd.DataFrame) -> pd.Series:
     return pd.Series(pd.NA, index=existing.index, dtype="string[pyarrow]")
 
 
-def _enter_rows(book: Book, inputs: Inputs, row: Row, progress: Progress) -> None:
-    """Enter the rows of one kind that were not settled."""
+def _enter_rows(book: Book, inputs: Inputs, row: Row, progress: Progress) -> Iterator[pd.DataFrame]:
+    """Enter the rows of one kind that were not settled; give the totals of those that may be LearnUpon's all the same.
+
+    Absence is not proof: a course enrollment that nobody has asked about yet counts as Salesforce has it.
+    """
     for whole_listing, existing in partitions(inputs, row):
         if not len(whole_listing) and not len(existing):
             continue
@@ -77,7 +85,9 @@ def _enter_rows(book: Book, inputs: Inputs, row: Row, progress: Progress) -> Non
         wanted = decide.is_wanted(listing, tuple(inputs.rules.finished_statuses))
         unmatched_or_absent = pd.Index(listing.loc[listing["side"].isna(), "learner"])
         book.notes[UNLISTED] += int((inputs.people.index.get_indexer(unmatched_or_absent) < 0).sum())
-        _enter_partition(book, inputs, row, progress, (listing, wanted, existing))
+        unconfirmed = _enter_partition(book, inputs, row, progress, (listing, wanted, existing))
+        if row == "enrollment" and len(unconfirmed):
+            yield totals.count_statuses(as_listed(inputs, unconfirmed))
 
 
 def _enter_partition(
@@ -86,10 +96,11 @@ def _enter_partition(
     row: Row,
     progress: Progress,
     partition: tuple[pd.DataFrame, pd.Series, pd.DataFrame],
-) -> None:
+) -> pd.DataFrame:
+    """Enter the rows of one partition; return the readable ones of Salesforce that nobody was asked about yet."""
     listing, wanted, held = partition
     existing = book.apart(held, SIDES[row])
-    finished = rows.finished_labels(inputs.rules.finished_statuses, inputs.rules.status_labels)
+    finished = rows.finished_labels(inputs.rules.finished_statuses, inputs.rules.status_labels, inputs.lengths(row))
     gone = inputs.gone.get(row, frozenset())
     fate = decide.fate(existing, listing, wanted, inputs.unmatched, gone, finished)
     _note_fate(book, fate, existing)
@@ -98,6 +109,9 @@ def _enter_partition(
         known = inputs.people.index.get_indexer(pd.Index(mine["learner"]))
         courses, done = progress.sizes(mine["path"]), progress.done(known, mine["path"])
         desired = rows.path_rows(mine, inputs.portal_ids, inputs.rules.status_labels, courses, done)
+        unlisted = inputs.listed_paths.get_indexer(pd.Index(mine["path"])) < 0
+        book.notes[UNLISTED_PATHS] += int(unlisted.sum())
+        desired = decide.as_held(desired, existing, unlisted, (rows.COURSES, rows.DONE))
     else:
         desired = rows.enrollment_rows(mine, inputs.portal_ids, inputs.rules.status_labels)
     kept = decide.keep(existing[fate.kept], inputs.people)
@@ -119,6 +133,7 @@ def _enter_partition(
             proof=proof[here],
             kept=int((kept["side"] == entity.person).sum()),
         )
+    return existing[fate.unconfirmed & (existing["code"] != keys.UNREADABLE)]
 
 
 def _note_fate(book: Book, fate: decide.Fate, existing: pd.DataFrame) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,9 +62,23 @@ def labelled(statuses: pa.Array, renamed: Mapping[str, str]) -> pa.Array:
     return shown.take(coded.indices)
 
 
-def finished_labels(finished: Sequence[str], renamed: Mapping[str, str]) -> frozenset[str]:
-    """Return the labels, lower case, by which Salesforce shows a finished status: renamed ones and the plain ones."""
-    return frozenset(text.lower() for status in finished for text in (label(status, renamed), label(status, {})))
+def shown_as(status: str, renamed: Mapping[str, str], lengths: Iterable[int] = ()) -> frozenset[str]:
+    """Return how Salesforce may show a status, lower case: renamed, plain, and cut to fields of these lengths."""
+    texts = {label(status, renamed), label(status, {})}
+    cut = {text[:length] for text in texts for length in lengths if length}
+    return frozenset(text.strip().lower() for text in texts | cut)
+
+
+def finished_labels(finished: Iterable[str], renamed: Mapping[str, str], lengths: Iterable[int] = ()) -> frozenset[str]:
+    """Return the labels, lower case, by which Salesforce shows a finished status (see `shown_as`)."""
+    return frozenset().union(*(shown_as(status, renamed, lengths) for status in finished))
+
+
+def statuses_shown(shown: pd.Series, renamed: Mapping[str, str], lengths: Iterable[int] = ()) -> pd.Series:
+    """Return the statuses that labels in Salesforce stand for; the empty text for a label of none that is known."""
+    known = {text: status for status in STATUSES for text in shown_as(status, {}, lengths)}
+    known |= {text: status for status in (*STATUSES, *renamed) for text in shown_as(status, renamed, lengths)}
+    return shown.str.strip().str.lower().map(known).astype(Text).fillna("")
 
 
 def portal_rows(titles: Mapping[int, str]) -> pd.DataFrame:

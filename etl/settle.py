@@ -24,11 +24,13 @@ from etl.frames import by_id, to_pandas
 from etl.normalise import fits, unlike
 from etl.park import Park
 from etl.paths import Progress
-from etl.schema import Entity
-from etl.situation import SIDES, Inputs, Row, Settled, held_number, tables
+from etl.schema import KEY, REMOVED, Entity
+from etl.situation import SIDES, Inputs, Row, Settled, existing_frame, held_number, tables
 from etl.totals import Tally
 
 Array = np.ndarray[Any, Any]
+_COUNTED = [KEY, "LUUser__c", rows.STATUS, REMOVED]
+"""What a row that Salesforce holds is counted by."""
 
 
 def settle(inputs: Inputs, folder: Path) -> Inputs:
@@ -48,6 +50,16 @@ def settle(inputs: Inputs, folder: Path) -> Inputs:
     settled = found.settled()
     pa.default_memory_pool().release_unused()  # it keeps some 140 MB of what went by at ten million rows (measured)
     return replace(inputs, listings=listings, held=held, settled=settled)
+
+
+def as_listed(inputs: Inputs, existing: pd.DataFrame) -> pd.DataFrame:
+    """Return course enrollments that Salesforce holds as a listing would have them: learner, unenrolled, status.
+
+    Rows that do not say whose they are are left out; a label of no known status is empty.
+    """
+    status = rows.statuses_shown(existing["Status__c"], inputs.rules.status_labels, inputs.lengths("enrollment"))
+    listing = pd.DataFrame({"learner": decide.owners(existing), "unenrolled": False, "status": status})
+    return listing[listing["learner"] != keys.UNREADABLE]
 
 
 class _Found:
@@ -171,11 +183,11 @@ class _Sifting:
         if not any(part.num_rows for part in (*parts, *held)):
             return
         listed = _Listed(self._inputs, self._found.people, parts)
+        codes = [pd.Index(keys.parsed(part[KEY], self._row, self._inputs.portal_ids)) for part in held]
+        if self._inputs.scope and self._row == "enrollment":
+            self._count_unlisted(listed, held, codes)
         self._count(listed)
-        places = [
-            listed.index.get_indexer(pd.Index(keys.parsed(part["LU_Key__c"], self._row, self._inputs.portal_ids)))
-            for part in held
-        ]
+        places = [listed.index.get_indexer(code) for code in codes]
         together = np.concatenate(places)
         once = np.bincount(together[together >= 0], minlength=len(listed.index)) == 1
         left = np.ones(len(listed.index), dtype=bool)
@@ -189,6 +201,16 @@ class _Sifting:
         for park, rest in zip(self.listings, listed.parts(left), strict=True):
             if rest.num_rows:
                 park.append(rest)
+
+    def _count_unlisted(self, listed: _Listed, held: list[pa.Table], codes: list[pd.Index]) -> None:
+        """Count what Salesforce holds and a backfill does not see listed: it asks nobody, and absence is no proof."""
+        for entity, part, code in zip(SIDES[self._row], held, codes, strict=True):
+            lacking = part.select(_COUNTED).filter(pa.array((listed.index.get_indexer(code) < 0) & (code >= 0)))
+            existing = existing_frame(lacking, entity, self._inputs.portal_ids)
+            flagged = existing[REMOVED].fillna(value=False).astype(bool)
+            listing = as_listed(self._inputs, existing[~flagged])
+            known = listed.people.index.get_indexer(pd.Index(listing["learner"]))
+            self._found.tally.add(listing[known >= 0], known[known >= 0])
 
     def _count(self, listed: _Listed) -> None:
         """Count the totals and the courses done of all rows, and cut a listing down to the scope of a backfill."""

@@ -94,6 +94,8 @@ class Inputs:
     """Course and path enrollments, one park a portal."""
     path_courses: pd.DataFrame
     """Courses of paths: place, path (code), course_id, course_source_id."""
+    listed_paths: pd.Index[int]
+    """Paths (codes) that LearnUpon lists; how many courses another one has is not known: it lists no archived path."""
     held: Mapping[str, Park]
     """What Salesforce holds of our own objects, by local name."""
     profiles: Mapping[str, pd.DataFrame]
@@ -114,6 +116,11 @@ class Inputs:
     def portal_ids(self) -> tuple[int, ...]:
         """Return the portals' ids in the order of their places."""
         return tuple(self.portals)
+
+    def lengths(self, row: Row) -> set[int]:
+        """Return the lengths of the fields that hold a status: longer labels are cut to them."""
+        fields = (self.shapes[entity.name].get("Status__c") for entity in SIDES[row])
+        return {field.length for field in fields if field and field.length}
 
     @cached_property
     def people(self) -> pd.DataFrame:

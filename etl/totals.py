@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,12 @@ def count_statuses(listing: pd.DataFrame) -> pd.DataFrame:
         hits = np.ones(len(live), dtype=bool) if not status else (live["status"] == status).to_numpy(dtype=bool)
         totals[column] = np.bincount(place[hits], minlength=len(learners))
     return pd.DataFrame(totals, index=pd.Index(learners, name="learner", dtype="int64"), dtype="int64")
+
+
+def together(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return totals by learner added up; the first part, which has nearly all learners, as it is if it is alone."""
+    some = [part for part in parts[1:] if len(part)]
+    return pd.concat([parts[0], *some]).groupby(level=0).sum() if some else parts[0]
 
 
 class Tally:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -174,6 +175,12 @@ def joined(read: PortalRead, kind: Kind, alive: pa.Table) -> PortalRead:
         return replace(read, users=pd.concat([read.users, frames.to_pandas(alive)], ignore_index=True))
     (read.enrollments if kind == "enrollment" else read.path_enrollments).append(alive)
     return read
+
+
+def listed_paths(reads: Iterable[PortalRead]) -> pd.Index[int]:
+    """Return the paths (codes) that the portals list."""
+    parts = [keys.codes(place, read.paths["path_id"]).to_numpy() for place, read in enumerate(reads)]
+    return pd.Index(np.concatenate(parts))
 
 
 def coded_courses(reads: Iterable[PortalRead]) -> pd.DataFrame:

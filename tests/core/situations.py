@@ -59,6 +59,8 @@ class Portal:
     enrollments: list[dict[str, Any]] = field(default_factory=list)
     paths: list[dict[str, Any]] = field(default_factory=list)
     path_courses: list[dict[str, Any]] = field(default_factory=list)
+    archived: set[int] = field(default_factory=set)
+    """Paths that LearnUpon does not list any more."""
 
 
 @dataclass
@@ -103,6 +105,7 @@ class World:
                 "path": [self.park(portal.paths, frames.PATH_ENROLLMENTS) for portal in self.portals],
             },
             path_courses=self.path_courses(),
+            listed_paths=self.listed_paths(),
             held={entity.name: self.park(self.rows(entity), frames.entity_schema(entity)) for entity in CUSTOM},
             profiles={entity.name: self.profiles(entity, matched) for entity in PROFILES},
             shapes=self.shapes,
@@ -122,6 +125,14 @@ class World:
             part = frame(portal.path_courses, frames.PATH_COURSES)
             parts.append(part.assign(place=place, path=keys.codes(place, part["path_id"])))
         return pd.concat(parts, ignore_index=True)
+
+    def listed_paths(self) -> pd.Index[int]:
+        """Return the paths that the portals list: all that are anywhere in it but the archived ones."""
+        codes = []
+        for place, portal in enumerate(self.portals):
+            ids = {row["path_id"] for row in (*portal.paths, *portal.path_courses)} - portal.archived
+            codes += [keys.PLACE * place + number for number in sorted(ids)]
+        return pd.Index(codes, dtype="int64")
 
     def rows(self, entity: Entity) -> list[dict[str, Any]]:
         """Return the rows the org holds of an object."""

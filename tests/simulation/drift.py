@@ -122,6 +122,7 @@ def _inputs(count: int, listing: Park, users: pd.DataFrame, folder: Path) -> Inp
         learners=matched,
         listings={"enrollment": [listing], "path": [Park(folder / "paths", frames.PATH_ENROLLMENTS)]},
         path_courses=pd.DataFrame(),
+        listed_paths=pd.Index([], dtype="int64"),
         held=parks,
         profiles={},
         shapes={CONTACT_ENROLLMENT.name: declared_shapes(CONTACT_ENROLLMENT)},
