@@ -94,8 +94,14 @@ def _converted(table: pa.Table) -> pd.DataFrame:
 
 def column(values: Any) -> pa.Array:
     """Return a column of a frame as one arrow array, missing values as nulls; texts are not copied."""
-    array = pa.array(values, from_pandas=True)
+    array = pa.array(_native(values), from_pandas=True)
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _native(values: Any) -> Any:
+    """Return what arrow takes over as it is, where a column has that: by way of pandas it costs twenty times more."""
+    inner = getattr(values, "array", None)
+    return inner if hasattr(inner, "__arrow_array__") else values
 
 
 def from_arrow(values: pa.Array, index: pd.Index) -> pd.Series:
@@ -111,7 +117,9 @@ def is_in(values: pd.Series, among: pd.Series) -> pd.Series:
 
 def lacking(values: pd.Series, among: pd.Series) -> list[str]:
     """Return the texts that are not among others, each once, sorted, without null."""
-    return sorted(values[~is_in(values, among)].dropna().unique())
+    texts = column(values)
+    found = pc.is_in(texts, value_set=column(among).cast(pa.string()).drop_null())
+    return sorted(pc.unique(texts.filter(pc.invert(found))).drop_null().to_pylist())
 
 
 def numbered_by(key: str) -> Callable[[pa.Table], np.ndarray[Any, Any]]:
@@ -150,7 +158,7 @@ def by_id(table: pa.Table) -> np.ndarray[Any, Any]:
 def to_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
     """Turn a frame into an arrow table of exactly this schema; a value that does not fit raises pa.ArrowInvalid."""
     # Column by column: pa.Table.from_pandas spends most of its time on metadata that nobody reads.
-    columns = [pa.array(frame[field.name], type=field.type, from_pandas=True) for field in schema]
+    columns = [pa.array(_native(frame[field.name]), type=field.type, from_pandas=True) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
 
 

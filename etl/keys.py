@@ -27,17 +27,23 @@ Codes = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 def codes(place: int, ids: pd.Series) -> pd.Series:
     """Return the codes of LearnUpon ids (int64, no nulls) of the portal at `place` in the configuration."""
-    return ids.astype("int64") + place * PLACE
+    return pd.Series(_whole(ids) + place * PLACE, index=ids.index)
 
 
 def places(coded: pd.Series) -> pd.Series:
     """Return the portals' places of codes."""
-    return coded.astype("int64") // PLACE
+    return pd.Series(_whole(coded) // PLACE, index=coded.index)
 
 
 def lu_ids(coded: pd.Series) -> pd.Series:
     """Return LearnUpon's ids of codes."""
-    return coded.astype("int64") % PLACE
+    return pd.Series(_whole(coded) % PLACE, index=coded.index)
+
+
+def _whole(numbers: pd.Series) -> Codes:
+    """Return whole numbers without nulls as an array, to reckon with at a tenth of what columns cost."""
+    found: Codes = numbers.to_numpy(dtype="int64")
+    return found
 
 
 def texts(coded: pd.Series, row: str, portal_ids: Sequence[int]) -> pd.Series:
