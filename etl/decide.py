@@ -167,8 +167,8 @@ def as_held(
 
 def retire(existing: pd.DataFrame) -> pd.DataFrame:
     """Return the membership rows of learners who are gone: flagged, the counts 0, all else as it is."""
-    rows = existing.copy(deep=False)
-    rows[REMOVED] = pd.Series(data=True, index=rows.index, dtype="boolean")
-    for column in COUNTS:
-        rows[column] = pd.Series(0, index=rows.index, dtype="Int64")
-    return rows
+    if not len(existing):
+        return existing
+    nothing = pd.Series(0, index=existing.index, dtype="Int64")
+    flag = pd.Series(data=True, index=existing.index, dtype="boolean")
+    return existing.assign(**{REMOVED: flag}, **dict.fromkeys(COUNTS, nothing))

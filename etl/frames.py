@@ -111,15 +111,17 @@ def from_arrow(values: pa.Array, index: pd.Index) -> pd.Series:
 
 def is_in(values: pd.Series, among: pd.Series) -> pd.Series:
     """Return which texts are among others: pandas' isin without a detour over Python's; null is in nothing."""
-    found = pc.is_in(column(values), value_set=column(among).cast(pa.string()).drop_null())
-    return pd.Series(found.to_numpy(zero_copy_only=False), index=values.index)
+    return pd.Series(_found(column(values), among).to_numpy(zero_copy_only=False), index=values.index)
+
+
+def _found(texts: pa.Array, among: pd.Series) -> pa.Array:
+    return pc.is_in(texts, value_set=column(among).cast(pa.string()).drop_null())
 
 
 def lacking(values: pd.Series, among: pd.Series) -> list[str]:
     """Return the texts that are not among others, each once, sorted, without null."""
     texts = column(values)
-    found = pc.is_in(texts, value_set=column(among).cast(pa.string()).drop_null())
-    return sorted(pc.unique(texts.filter(pc.invert(found))).drop_null().to_pylist())
+    return sorted(pc.unique(texts.filter(pc.invert(_found(texts, among)))).drop_null().to_pylist())
 
 
 def numbered_by(key: str) -> Callable[[pa.Table], np.ndarray[Any, Any]]:

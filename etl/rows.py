@@ -98,7 +98,8 @@ def membership_rows(learners: pd.DataFrame, totals: pd.DataFrame, portal_ids: Se
     matched = learners[learners["side"].notna()].reset_index(drop=True)
     code = matched["learner"]
     portal = pd.Series([portal_ids[place] for place in keys.places(code)], index=matched.index, dtype="Int64")
-    rows = pd.DataFrame(
+    counted = totals.reindex(code.to_numpy(), fill_value=0)
+    return pd.DataFrame(
         {
             "code": code,
             KEY: keys.texts(code, "member", portal_ids),
@@ -109,12 +110,9 @@ def membership_rows(learners: pd.DataFrame, totals: pd.DataFrame, portal_ids: Se
             "LU_Portal_Membership_ID__c": keys.lu_ids(code).astype("Int64"),
             REMOVED: pd.Series(data=False, index=matched.index, dtype="boolean"),
             LAST_ACCESS: matched["last_sign_in_at"],
+            **{name: pd.array(counted[name].to_numpy(), dtype="Int64") for name in COUNTS},
         }
     )
-    counted = totals.reindex(code.to_numpy(), fill_value=0)
-    for name in COUNTS:
-        rows[name] = pd.array(counted[name].to_numpy(), dtype="Int64")
-    return rows
 
 
 def _common(listing: pd.DataFrame, row: str, portal_ids: Sequence[int], renamed: Mapping[str, str]) -> pd.DataFrame:

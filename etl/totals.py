@@ -81,8 +81,8 @@ def profiles(memberships: pd.DataFrame, person: str) -> pd.DataFrame:
     summed = pd.DataFrame(
         {LU_USER: grouped["LU_Portal_Membership_ID__c"].first(), LAST_ACCESS: grouped[LAST_ACCESS].max()}
     )
-    summed[list(COUNTS)] = grouped[list(COUNTS)].sum().astype("Int64")
-    return summed.rename_axis("Id").reset_index()
+    counts = grouped[list(COUNTS)].sum().astype("Int64")
+    return pd.concat([summed, counts], axis=1).rename_axis("Id").reset_index()
 
 
 def bereft(existing: pd.DataFrame, wanted: pd.DataFrame, known_learners: pd.Series) -> pd.DataFrame:
@@ -92,12 +92,15 @@ def bereft(existing: pd.DataFrame, wanted: pd.DataFrame, known_learners: pd.Seri
     synced by another configuration, may have written the rest. `existing` and `wanted` are profile frames.
     """
     left = existing[existing[LU_USER].isin(known_learners) & ~is_in(existing["Id"], wanted["Id"])]
-    cleared = left[["Id"]].copy()
-    cleared[LU_USER] = pd.Series(pd.NA, index=left.index, dtype="Int64")
-    cleared[LAST_ACCESS] = pd.Series(pd.NaT, index=left.index, dtype=existing[LAST_ACCESS].dtype)
-    for column in COUNTS:
-        cleared[column] = pd.Series(0, index=left.index, dtype="Int64")
-    return cleared
+    nothing = pd.Series(0, index=left.index, dtype="Int64")
+    return pd.DataFrame(
+        {
+            "Id": left["Id"],
+            LU_USER: pd.Series(pd.NA, index=left.index, dtype="Int64"),
+            LAST_ACCESS: pd.Series(pd.NaT, index=left.index, dtype=existing[LAST_ACCESS].dtype),
+            **dict.fromkeys(COUNTS, nothing),
+        }
+    )
 
 
 def without_columns(

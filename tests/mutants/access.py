@@ -84,10 +84,10 @@ MUTANTS = (
     ),
     Mutant(
         id="environment-trusted",
-        bug="Proxies and netrc of the environment are used.",
+        bug="What a netrc file of the environment says is used to sign in.",
         file=_SESSION,
-        source="        return self.session.prepare_request(",
-        planted="        self.session.trust_env = True\n        return self.session.prepare_request(",
+        source="url=self.url, headers=headers, **parts)",
+        planted="url=self.url, headers=headers, auth=requests.utils.get_netrc_auth(self.url), **parts)",
         tests=(f"{_CALLS}::test_the_environment_is_not_trusted",),
     ),
     Mutant(
