@@ -125,11 +125,15 @@ class Book:
 
 
 def _reject(fitted: Fitted, key: str, twins: pd.Series) -> None:
-    """Set apart the desired rows that are there more than once; `twins` has the record ids by key."""
+    """Set apart the desired rows that are there more than once; `twins` has the record ids by key.
+
+    They block what else exists under their keys: a mover's row on the other side may be the only right one there is.
+    """
     there = fitted.rows[key].isin(twins.index)
     if not there.any():
         return
     names = fitted.rows.loc[there, key].reset_index(drop=True)
     why = "there is more than one row with this key, remove all but one: " + names.map(twins).astype("string[pyarrow]")
     fitted.rejected = pd.concat([fitted.rejected, pd.DataFrame({"key": names, "reason": why})], ignore_index=True)
+    fitted.blocked = pd.concat([fitted.blocked, names], ignore_index=True)
     fitted.rows = fitted.rows[~there]

@@ -122,6 +122,14 @@ MUTANTS = (
         tests=("core/test_diff.py::test_a_key_twice_is_an_error",),
     ),
     Mutant(
+        id="mover-meets-doubles",
+        bug="A mover's only row is deleted, though doubles kept the new one away.",
+        file="etl/book.py",
+        source="    fitted.blocked = pd.concat([fitted.blocked, names], ignore_index=True)\n",
+        planted="",
+        tests=("runs/test_faults_destination_rows.py::test_a_mover_who_meets_doubles_keeps_the_old_row",),
+    ),
+    Mutant(
         id="renamed-status-unfinished",
         bug="A status that was renamed no longer counts as finished.",
         file="etl/rows.py",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from runs import package_org
 from runs.small_world import furnish, quick
-from runs.stage import CONTACT_ROWS, MEMBERSHIP, Stage
+from runs.stage import CONTACT_ROWS, MEMBERSHIP, USER_ROWS, Stage
 from runs.told import refused
 
 from etl.emulator.faults import Fault
@@ -77,6 +77,31 @@ def test_doubles_in_the_package_are_left_alone(tmp_path: Path) -> None:
             ("LearnUpon_Portal__c", "12345", "rejected"),
         )
         assert result.effects == []
+
+
+@pytest.mark.fault("D23")
+def test_a_mover_who_meets_doubles_keeps_the_old_row(tmp_path: Path) -> None:
+    """A learner whose number is there twice in the new object keeps the old row until all but one are removed."""
+    with Stage(tmp_path, namespace=package_org.SPACE) as stage:
+        furnish(stage)
+        contact, user = stage.contact(), stage.user()
+        learner = stage.learner(sf_contact_id=contact)
+        number = stage.enroll(learner, status="passed", percentage=77)
+        stage.synced()
+        old = package_org.enrollments(stage, CONTACT_ROWS)[_key(number)]
+        own = {"LUEnrollment__c": number, "LearnUpon_Portal_Membership__c": old["LearnUpon_Portal_Membership__c"]}
+        twin = {package_org.api(name): value for name, value in own.items()}
+        twins = [stage.org.insert(package_org.api(USER_ROWS), twin, record=False) for _ in range(2)]
+        stage.academy.change_user(learner, sf_contact_id=None, sf_user_id=user)
+        stage.configure(guards={"max_delete_percent": 100})
+        result = stage.run(clock=quick())
+        refused(result, (USER_ROWS, _key(number), "rejected"))
+        assert package_org.enrollments(stage, CONTACT_ROWS)[_key(number)]["Score__c"] == 77
+        assert result.counts(CONTACT_ROWS)["unconfirmed"] == 1
+        stage.org.delete(package_org.api(USER_ROWS), twins[0], record=False)
+        stage.synced()
+        assert package_org.enrollments(stage, USER_ROWS)[_key(number)]["Score__c"] == 77
+        assert _key(number) not in package_org.enrollments(stage, CONTACT_ROWS)
 
 
 @pytest.mark.fault("D25")
