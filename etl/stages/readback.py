@@ -29,6 +29,7 @@ AT_ONCE = 4
 _PLACE = "place"
 _PART_ROWS = 131_072
 COLUMNS = ["object", "key", "operation", "code", "message"]
+_TWINS = "written, but there more than once when read back; remove all but one"
 _NOTHING = pd.DataFrame(columns=COLUMNS, dtype="string[pyarrow]")
 
 
@@ -138,16 +139,16 @@ def _unlike(plan: EntityPlan, written: pa.Table, actual: pa.Table, skipped: pa.A
     written = written.filter(pc.invert(pc.is_in(written[entity.key], value_set=skipped)))
     # Rows are matched by number, since comparing tens of thousands of texts as Python's takes longer than all the rest.
     place = pc.index_in(actual[entity.key], value_set=written[entity.key].combine_chunks())
-    found = actual.filter(place.is_valid())
-    changes = diff(
-        to_pandas(written).assign(**{_PLACE: np.arange(written.num_rows)}),
-        to_pandas(found).assign(**{_PLACE: place.drop_null().to_numpy()}),
-        _PLACE,
-        shapes,
-    )
+    found = place.drop_null().to_numpy()
+    # LearnUpon's package lets somebody make a second row of a number meanwhile: which of them was written nobody knows.
+    twice = np.bincount(found, minlength=written.num_rows) > 1
+    wanted = to_pandas(written).assign(**{_PLACE: np.arange(written.num_rows)})
+    there = to_pandas(actual.filter(place.is_valid())).assign(**{_PLACE: found})
+    changes = diff(wanted[~twice], there[~twice[found]], _PLACE, shapes)
+    twins = _lines(entity, wanted.loc[twice, entity.key], "NOT_UNIQUE", _TWINS)
     missing = _lines(entity, changes.creates[entity.key], "NOT_FOUND", "written, but not there when read back")
     other = _lines(entity, changes.updates[entity.key], "OTHER_VALUE", "other values when read back than were written")
-    return _together([missing, other])
+    return _together([missing, other, twins])
 
 
 def _undead(org: Org, plan: EntityPlan, skipped: pa.Array, park: Park) -> pd.DataFrame:

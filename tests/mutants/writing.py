@@ -54,6 +54,14 @@ MUTANTS = (
         tests=(f"{_INGESTED}::test_upload_not_answered",),
     ),
     Mutant(
+        id="doubles-read-back-as-one",
+        bug="Rows of one number that are read back are compared as if there were one.",
+        file="etl/stages/readback.py",
+        source="minlength=written.num_rows) > 1",
+        planted="minlength=written.num_rows) > 2",
+        tests=("runs/test_readback.py::test_a_second_row_of_a_number_is_told_when_read_back",),
+    ),
+    Mutant(
         id="second-job-after-lost-close",
         bug="When the close is not answered a new job is made with the same rows.",
         file=_INGEST,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 from urllib.parse import unquote_plus
 
+from runs import package_org
 from runs.small_world import furnish
 from runs.stage import CONTACT_ROWS, Stage
 
@@ -48,6 +50,25 @@ def test_a_changed_row_is_compared_in_all_its_columns(stage: Stage) -> None:
     found = stage.row(CONTACT_ROWS, key)["Id"]
     stage.before(_ASKED, lambda: stage.org.update(CONTACT_ROWS, found, {"Course_Name__c": "Other"}, record=False))
     assert _told(stage) == {key: "OTHER_VALUE"}
+
+
+def test_a_second_row_of_a_number_is_told_when_read_back(tmp_path: Path) -> None:
+    """A row of which somebody makes a second one meanwhile is NOT_UNIQUE, and the rows beside it are compared too."""
+    with Stage(tmp_path, namespace=package_org.SPACE) as stage:
+        world = furnish(stage)
+        twin, other = (stage.enroll(world.learners[1], world.second_course, percentage=40) for _ in range(2))
+        name, number, score = map(package_org.api, (CONTACT_ROWS, "LUEnrollment__c", "Score__c"))
+
+        def meddle(_: object) -> None:
+            rows = {row[number]: row for row in stage.org.rows(name)}
+            if len(rows) == len(stage.academy.enrollments) and rows[other][score] != 1:
+                fields = stage.org.objects[name].fields
+                copied = {key: value for key, value in rows[twin].items() if fields[key].createable}
+                stage.org.insert(name, copied, record=False)
+                stage.org.update(name, rows[other]["Id"], {score: 1}, record=False)
+
+        stage.emu.salesforce_faults.add(Fault(match=r"^(GET|POST) .*/query\b", times=None, hook=meddle))
+        assert _told(stage) == {f"12345:enrollment:{twin}": "NOT_UNIQUE", f"12345:enrollment:{other}": "OTHER_VALUE"}
 
 
 def test_a_deleted_row_that_came_back_is_told(stage: Stage) -> None:
