@@ -70,6 +70,17 @@ def owners(existing: pd.DataFrame) -> pd.Series:
     return owner
 
 
+def _flagged(existing: pd.DataFrame) -> pd.Series:
+    """Return which enrollment rows are flagged and hold something; all others are asked about.
+
+    Of a row that is kept only the flag is sent, by key. Had somebody deleted the row just before, this makes a new one
+    of nothing but key and flag, which would else be kept for ever. It is asked about, and then deleted or made whole.
+    """
+    holds = existing["LUUser__c"].notna() | existing["Status__c"].notna()
+    flagged: pd.Series = existing[REMOVED].fillna(value=False).astype(bool) & holds
+    return flagged
+
+
 def _are_in(codes: pd.Series, index: pd.Index) -> pd.Series:
     """Return which codes are in an index, whose hash table is made once and not for each partition."""
     return pd.Series(index.get_indexer(pd.Index(codes)) >= 0, index=codes.index)
@@ -78,10 +89,11 @@ def _are_in(codes: pd.Series, index: pd.Index) -> pd.Series:
 def questions(listed: pd.Index, existing: pd.DataFrame, unmatched: pd.Index) -> pd.Series:
     """Return the codes to ask LearnUpon about: rows it does not list, not flagged yet, of learners not left alone.
 
-    `existing` needs code, LUUser__c and the flag; `unmatched` holds the learners who are listed but matched to nobody.
+    `existing` needs code, LUUser__c, Status__c and the flag; `unmatched` holds the learners who are listed but matched
+    to nobody.
     """
     missing = ~existing["code"].isin(listed) & (existing["code"] != keys.UNREADABLE)
-    flagged = existing[REMOVED].fillna(value=False).astype(bool)
+    flagged = _flagged(existing)
     left = _are_in(owners(existing), unmatched)
     return existing.loc[missing & ~flagged & ~left, "code"].drop_duplicates().sort_values()
 
@@ -118,7 +130,7 @@ def fate(
         owner_matched = is_wanted_row = pd.Series(data=False, index=existing.index)
         listed_side = pd.Series(pd.NA, index=existing.index, dtype="string[pyarrow]")
     unreadable = existing["code"] == keys.UNREADABLE
-    flagged = existing[REMOVED].fillna(value=False).astype(bool)
+    flagged = _flagged(existing)
     done = existing["Status__c"].str.strip().str.lower().isin(finished).astype(bool)
     is_gone = existing["code"].isin(gone)
     left = (listed & ~owner_matched) | (~listed & ~unreadable & _are_in(owners(existing), unmatched))

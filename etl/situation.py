@@ -148,7 +148,7 @@ def member_questions(learners: pd.DataFrame, members: Park, portal_ids: Sequence
 def row_questions(inputs: Inputs, row: Row) -> pd.Series:
     """Return the codes of rows that Salesforce holds but LearnUpon does not list: to be asked by id."""
     asked = [pd.Series(dtype="int64")]
-    for listings, held in tables(inputs, row, ["id"], [KEY, "LUUser__c", REMOVED]):
+    for listings, held in tables(inputs, row, ["id"], [KEY, "LUUser__c", "Status__c", REMOVED]):
         listed = [part["id"].to_numpy() + place * keys.PLACE for place, part in enumerate(listings)]
         existing = [
             existing_frame(part, entity, inputs.portal_ids) for part, entity in zip(held, SIDES[row], strict=True)

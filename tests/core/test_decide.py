@@ -42,6 +42,8 @@ def _fate(held: pd.DataFrame, listing: pd.DataFrame, *, wanted: bool = True, **k
 
 
 GONE = frozenset({7})
+SHELL: dict[str, Any] = {"LUUser__c": None, "Status__c": None, "Removed_In_LearnUpon__c": True}
+"""What an upsert of the flag alone makes of a row that somebody deleted just before."""
 FATES: list[tuple[dict[str, Any], pd.DataFrame, dict[str, Any], str]] = [
     ({}, _listed(), {}, "desired"),
     ({"Removed_In_LearnUpon__c": True}, _listed(), {}, "desired"),
@@ -58,6 +60,10 @@ FATES: list[tuple[dict[str, Any], pd.DataFrame, dict[str, Any], str]] = [
     ({"Status__c": "Passed"}, _listed(code=8), {}, "unconfirmed"),
     ({"Removed_In_LearnUpon__c": True}, _listed(code=8), {}, "kept"),
     ({"Removed_In_LearnUpon__c": True}, _listed(code=8), {"gone": GONE}, "kept"),
+    ({**SHELL, "Status__c": "Passed"}, _listed(code=8), {}, "kept"),
+    (SHELL, _listed(code=8), {}, "unconfirmed"),
+    (SHELL, _listed(code=8), {"gone": GONE}, "gone"),
+    (SHELL, _listed(), {}, "desired"),
     ({}, _listed(code=8), {"gone": GONE, "unmatched": pd.Index([5])}, "left"),
     ({"LUUser__c": None}, _listed(code=8), {"unmatched": pd.Index([5])}, "unconfirmed"),
     ({"code": keys.UNREADABLE}, _listed(), {"gone": frozenset({keys.UNREADABLE})}, "unconfirmed"),
@@ -77,13 +83,15 @@ def test_the_fate_of_a_row(held: dict[str, Any], listing: pd.DataFrame, known: d
         ({}, [7], NOBODY, []),
         ({"Removed_In_LearnUpon__c": True}, [], NOBODY, []),
         ({"Removed_In_LearnUpon__c": None}, [], NOBODY, [7]),
+        (SHELL, [], NOBODY, [7]),
+        ({**SHELL, "Status__c": "Passed"}, [], NOBODY, []),
         ({}, [], pd.Index([5]), []),
         ({"LUUser__c": None}, [], pd.Index([5]), [7]),
         ({"code": keys.UNREADABLE}, [], NOBODY, []),
     ],
 )
 def test_whom_to_ask_about(held: dict[str, Any], listed: list[int], unmatched: Any, asked: list[int]) -> None:
-    """Asked about is what is missing, not flagged yet, readable, and not of a learner who is left alone anyway."""
+    """Asked about is what is missing, not flagged (or empty), readable, and not of a learner left alone anyway."""
     found = decide.questions(pd.Index(listed, dtype="int64"), _held(**held), unmatched)
     assert found.tolist() == asked
 

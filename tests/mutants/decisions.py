@@ -62,6 +62,14 @@ MUTANTS = (
         tests=("core/test_decide.py::test_whom_to_ask_about",),
     ),
     Mutant(
+        id="empty-row-kept",
+        bug="A row that holds nothing but the flag is kept, and never asked about.",
+        file=_DECIDE,
+        source="fillna(value=False).astype(bool) & holds",
+        planted="fillna(value=False).astype(bool)",
+        tests=(_FATE, "runs/test_faults_destination_rows.py::test_a_row_to_flag_that_somebody_deleted_meanwhile"),
+    ),
+    Mutant(
         id="unmatched-rows-deleted",
         bug="Rows of a learner who is no longer matched are deleted.",
         file=_DECIDE,

@@ -73,7 +73,7 @@ def test_rows_that_come_or_go_during_the_read_are_no_loss(stage: Stage) -> None:
 
     def add(number: int) -> None:
         fields = {"LU_Key__c": f"12345:enrollment:9{number}", "LearnUpon_Portal_Membership__c": membership}
-        stage.org.insert(CONTACT_ROWS, {**fields, "Removed_In_LearnUpon__c": True}, record=False)
+        stage.org.insert(CONTACT_ROWS, {**fields, "Status__c": "Passed", "Removed_In_LearnUpon__c": True}, record=False)
 
     def swap() -> None:
         time.jump(1)

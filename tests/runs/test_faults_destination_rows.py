@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 from runs import package_org
 from runs.small_world import furnish, quick
-from runs.stage import CONTACT_ROWS, MEMBERSHIP, USER_ROWS, Stage
+from runs.stage import CONTACT_PATHS, CONTACT_ROWS, MEMBERSHIP, USER_ROWS, Stage
 from runs.told import refused
 
 from etl.emulator.faults import Fault
@@ -121,6 +122,30 @@ def test_rows_that_somebody_deleted_meanwhile(stage: Stage) -> None:
     assert (result.counts(CONTACT_ROWS)["deleted"], result.counts(CONTACT_ROWS)["refused"]) == (1, 0)
     stage.synced()
     assert stage.row(CONTACT_ROWS, _key(changed))["Course_Name__c"] == "Ropes"
+
+
+@pytest.mark.fault("D25")
+def test_a_row_to_flag_that_somebody_deleted_meanwhile(stage: Stage) -> None:
+    """A row to keep that is deleted before its flag comes back empty and is told; the next night nothing is left."""
+    furnish(stage)
+    learner = stage.learner()
+    row, course = stage.enroll(learner, status="passed"), stage.course()
+    on_path = stage.enroll_path(learner, stage.path(course), status="passed")
+    stage.synced()
+    stage.academy.remove_enrollment(row)
+    stage.academy.remove_path_enrollment(on_path)
+    both = {CONTACT_ROWS: _key(row), CONTACT_PATHS: f"12345:path:{on_path}"}
+    for name, key in both.items():
+        stage.before(_WRITING, partial(stage.org.delete, name, stage.row(name, key)["Id"], record=False))
+    refused(stage.run(clock=quick()), *((name, key, "OTHER_VALUE") for name, key in both.items()))
+    assert [stage.row(name, key)["Status__c"] for name, key in both.items()] == [None, None]
+    stage.configure(guards={"max_delete_percent": 100})
+    result = stage.synced()
+    assert result.asked(f"/enrollments/{row}")
+    for name, key in both.items():
+        assert result.reasons(name) == {key: "gone"}
+        assert key not in stage.rows(name)
+    stage.settled()
 
 
 @pytest.mark.fault("D27")

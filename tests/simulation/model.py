@@ -156,7 +156,7 @@ class _Model:
     def _asked(self, portal: Portal, kind: str, row: Row, learners: dict[int, _Learner]) -> bool:
         key = f"{portal.portal_id}:{kind}:{row['id']}"
         held = [self.now[name][key] for name in ROWS[kind].values() if key in self.now[name]]
-        return any(not one[REMOVED] and not _left(learners, one) for one in held)
+        return any(not _flagged(one) and not _left(learners, one) for one in held)
 
     def _live_row(
         self, portal: Portal, kind: str, row: Row, learners: dict[int, _Learner], enrollments: list[Row]
@@ -185,7 +185,7 @@ class _Model:
                     continue
                 if _left(learners, row):
                     self.result[name][key] = row
-                elif row[REMOVED] or str(row["Status__c"]).lower() in labels:
+                elif _flagged(row) or str(row["Status__c"]).lower() in labels:
                     kept.setdefault(key, []).append((side, row))
         for key, rows in kept.items():
             self._keep(kind, key, rows, learners)
@@ -246,10 +246,14 @@ class _Model:
         return found
 
 
+def _flagged(row: Row) -> bool:
+    """Say whether a row is flagged and more than what the upsert of a flag makes of a row deleted meanwhile."""
+    return bool(row[REMOVED]) and (row["LUUser__c"] is not None or row["Status__c"] is not None)
+
+
 def _left(learners: dict[int, _Learner], row: Row) -> bool:
     """Say whether a row's learner is listed but matched to nobody: such rows are left as they are."""
-    owner = learners.get(int(row["LUUser__c"] or -1))
-    return owner is not None and owner.side is None
+    return (owner := learners.get(int(row["LUUser__c"] or -1))) is not None and owner.side is None
 
 
 def _label(status: str) -> str:
@@ -287,11 +291,8 @@ def _of_path(portal: Portal, row: Row, enrollments: list[Row]) -> Row:
     mine = [one for one in enrollments if one["user_id"] == row["user_id"] and not one["unenrolled"]]
     done = [one for one in mine if one["status"] in DONE]
     sources = {course: portal.courses[course]["source_id"] for course in courses}
-    through = [
-        course
-        for course in courses
-        if any(course == one["course_id"] or sources[course] == one["course_source_id"] for one in done)
-    ]
+    ids, source_ids = ({one[name] for one in done} for name in ("course_id", "course_source_id"))
+    through = [course for course in courses if course in ids or sources[course] in source_ids]
     return {
         "Path_Name__c": row["lp_name"],
         "Number_Of_Courses_On_Path__c": float(len(courses)),
