@@ -91,10 +91,19 @@ class Book:
         counts.kept += kept
         return fitted.rows
 
-    def fit(self, entity: Entity, desired: pd.DataFrame) -> Fitted:
-        """Return desired rows of an object as the org can hold them, and note what that took."""
-        if not len(desired):
-            return Fitted(desired)
+    def fit(self, entity: Entity, desired: pd.DataFrame, kept: pd.DataFrame | None = None) -> Fitted:
+        """Return desired rows of an object as the org can hold them, and note what that took.
+
+        `kept` are rows that are there already and stay: of them only flags, zeros and people are ever sent, which fit.
+        All else of them need not: a picklist may have lost a value that rows still hold.
+        """
+        fitted = self._fitted(entity, desired) if len(desired) else Fitted(desired)
+        if kept is not None and len(kept):
+            parts = [part for part in (fitted.rows, kept[desired.columns]) if len(part)]
+            fitted.rows = pd.concat(parts, ignore_index=True)
+        return fitted
+
+    def _fitted(self, entity: Entity, desired: pd.DataFrame) -> Fitted:
         fitted = fit(desired, entity.key, self._shapes[entity.name])
         twins = self._twins.get(entity.name)
         if twins is not None:

@@ -117,7 +117,11 @@ def _enter_partition(
     kept = decide.keep(existing[fate.kept], inputs.people)
     proof = fate.proof.mask(fate.kept & ~_stands(existing, kept), "moved")
     stays, proof = (fate.left, proof) if not inputs.scope else (fate.left | proof.notna(), _no_proof(existing))
-    fitted = {entity: book.fit(entity, _of_side(desired, kept, entity)) for entity in SIDES[row]}
+    stands = kept["side"] == kept["object_side"]
+    fitted = {
+        entity: book.fit(entity, _of_side(entity, desired, kept[~stands]), _of_side(entity, kept[stands]))
+        for entity in SIDES[row]
+    }
     blocked = pd.concat([side.blocked for side in fitted.values()])
     for entity in SIDES[row]:
         here = existing["object_side"] == entity.person
@@ -150,14 +154,14 @@ def _stands(existing: pd.DataFrame, kept: pd.DataFrame) -> pd.Series:
     return pd.Series(here.isin(pd.MultiIndex.from_frame(kept[["code", "side"]])), index=existing.index)
 
 
-def _of_side(desired: pd.DataFrame, kept: pd.DataFrame, entity: Entity) -> pd.DataFrame:
-    """Return the desired and kept rows of one side with the columns of its object."""
+def _of_side(entity: Entity, *parts: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of one side, of all these frames, with the columns of its object."""
     columns = ["code", KEY, *entity.columns]
-    parts = []
-    for part in (desired, kept):
-        mine = part[(part["side"] == entity.person).fillna(value=False).astype(bool)]
-        parts.append(mine.assign(**{entity.person_field: mine["person_id"]})[columns])
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    mine = []
+    for part in parts:
+        here = part[(part["side"] == entity.person).fillna(value=False).astype(bool)]
+        mine.append(here.assign(**{entity.person_field: here["person_id"]})[columns])
+    return pd.concat([part for part in mine if len(part)] or mine[:1], ignore_index=True)
 
 
 def _enter_members(book: Book, inputs: Inputs, agreed: Settled) -> pd.DataFrame:
@@ -188,12 +192,9 @@ def _enter_part(
     unconfirmed = ~listed & ~kept
     book.notes[UNREADABLE] += int(unreadable.sum())
     book.notes[UNCONFIRMED] += int((unconfirmed & ~unreadable).sum())
-    everyone = pd.concat(
-        [part for part in (desired, decide.retire(existing[kept])[desired.columns]) if len(part)] or [desired]
-    )
     entered = book.enter(
         MEMBERSHIP,
-        book.fit(MEMBERSHIP, everyone.reset_index(drop=True)),
+        book.fit(MEMBERSHIP, desired, decide.retire(existing[kept])),
         existing,
         key="code",
         stays=left,

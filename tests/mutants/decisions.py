@@ -130,6 +130,14 @@ MUTANTS = (
         tests=("core/test_diff.py::test_a_key_twice_is_an_error",),
     ),
     Mutant(
+        id="kept-row-must-fit",
+        bug="A kept row is rejected every night once its picklist lost its status.",
+        file="etl/planning.py",
+        source='    stands = kept["side"] == kept["object_side"]',
+        planted='    stands = kept["side"] != kept["side"]',
+        tests=("runs/test_refusals.py::test_a_kept_row_may_hold_what_its_picklist_has_lost",),
+    ),
+    Mutant(
         id="mover-meets-doubles",
         bug="A mover's only row is deleted, though doubles kept the new one away.",
         file="etl/book.py",

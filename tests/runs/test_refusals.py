@@ -135,6 +135,30 @@ def test_values_that_no_field_can_hold_are_not_sent(stage: Stage) -> None:
     stage.settled()
 
 
+def test_a_kept_row_may_hold_what_its_picklist_has_lost(stage: Stage) -> None:
+    """A kept row with a status that was retired since is flagged and left alone; a new row with it is rejected."""
+    world = furnish(stage)
+    learner = stage.learner()
+    kept, flagged = (stage.enroll(learner, world.second_course, status="passed") for _ in range(2))
+    stage.synced()
+    stage.academy.remove_enrollment(flagged)
+    stage.synced()
+    fields = stage.org.objects[CONTACT_ROWS].fields
+    fields["Status__c"] = replace(
+        fields["Status__c"], type="picklist", restricted=True, picklist=("Pass", "Completed", "Not Started")
+    )
+    stage.configure(rules={"status_labels": {"passed": "Pass"}})
+    stage.academy.remove_enrollment(kept)
+    keys = [f"12345:enrollment:{one}" for one in (kept, flagged)]
+    assert stage.synced().sent(CONTACT_ROWS) == {keys[0]: {"LU_Key__c": keys[0], "Removed_In_LearnUpon__c": True}}
+    assert [stage.row(CONTACT_ROWS, key)["Status__c"] for key in keys] == ["Passed", "Passed"]
+    stage.settled()
+    assert not any("have changed since" in line for line in stage.synced().report["warnings"])
+    unlisted = stage.enroll(world.learners[1], world.second_course, status="failed")
+    result = stage.run(clock=quick())
+    assert [line["key"] for line in result.table("refused.csv")] == [f"12345:enrollment:{unlisted}"]
+
+
 def test_a_score_with_too_many_digits_is_not_sent(stage: Stage) -> None:
     """A percentage that the field's digits cannot hold is rejected and listed; the other rows come in."""
     world = furnish(stage)
