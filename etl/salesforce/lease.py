@@ -188,13 +188,23 @@ class Lease:
         return False
 
     def beat(self, *more: str) -> None:
-        """Show that the holder lives, on the records `more` too; LeaseLost when one of the lease's is gone."""
+        """Show that the holder lives, on the records `more` too.
+
+        Raises LeaseLost when one of the lease's records is gone, Unavailable when one is refused otherwise: others go
+        by what it says, so the holder has given no sign of life then.
+        """
         rows = [{"id": name, "Heartbeat_At__c": self.now()} for name in (*self.ids, *more)]
         for start in range(0, len(rows), fewrows.MOST):
             results = fewrows.update(self.org, RUN_LOG, rows[start : start + fewrows.MOST], _QUICK)
-            lost = [result for result in results[: max(len(self.ids) - start, 0)] if result.code in _GONE]
+            refused = [result for result in results[: max(len(self.ids) - start, 0)] if result.code]
+            lost = [result for result in refused if result.code in _GONE]
             if lost:
                 raise LeaseLost(f"{len(lost)} of the {len(self.ids)} records of the lease are gone")
+            if refused:
+                raise Unavailable(
+                    f"Salesforce refused to renew the lease on {RUN_LOG}: {refused[0].code} {refused[0].message}; "
+                    "exempt this object from rules and triggers, then run again"
+                )
 
     def others_since(self) -> datetime | None:
         """Return since when other living runs have worked on this org; None when there is none."""

@@ -73,6 +73,14 @@ MUTANTS = (
         tests=("runs/test_lease.py::test_a_living_holder_is_left_in_peace",),
     ),
     Mutant(
+        id="refused-beat-counts",
+        bug="A sign of life that Salesforce refuses counts as one given.",
+        file="etl/salesforce/lease.py",
+        source="            if refused:\n                raise Unavailable(",
+        planted="            if lost:\n                raise Unavailable(",
+        tests=("runs/test_lease_log.py::test_a_refused_sign_of_life_is_none",),
+    ),
+    Mutant(
         id="lease-by-own-clock",
         bug="Whether a holder is dead is judged by this machine's clock.",
         file="etl/salesforce/lease.py",

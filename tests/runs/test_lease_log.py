@@ -14,6 +14,7 @@ from runs.stage import CONTACT_ROWS, Stage
 
 from etl.clock import Clock
 from etl.emulator.faults import Fault
+from etl.emulator.salesforce.refusal import Refusal
 
 
 def until(true: Callable[[], object], seconds: float = 10.0) -> None:
@@ -124,6 +125,28 @@ def test_a_run_that_slept_asks_before_it_writes(stage: Stage) -> None:
     assert (result.code, result.ingest_jobs, result.effects) == (75, [], []), result.err
     assert "the lease of this run was lost" in result.err
     assert stage.run().code == 0
+
+
+@pytest.mark.parametrize(("minutes", "beats", "code"), [(11, True, 75), (5, False, 69)])
+def test_a_refused_sign_of_life_is_none(stage: Stage, minutes: float, beats: bool, code: int) -> None:  # noqa: FBT001 - a table
+    """A run whose signs of life a rule refuses stops as one that gives none: after ten minutes, or before it writes."""
+    stage.enroll(stage.learner())
+    stage.org.refuse = [Refusal(RUN_LOG, {}, "FIELD_CUSTOM_VALIDATION_EXCEPTION:frozen", operations=("update",))]
+    late = OrgTime(stage)
+    clock = Clock(
+        now=lambda: datetime.now(UTC) + timedelta(seconds=late.ahead_s),
+        wait=lambda event, _: threading.Event.wait(event, 0.05 if beats else 60),
+    )
+
+    def hold_up() -> None:
+        late.jump(minutes)
+        real_time.sleep(0.3)  # several heartbeats, if any
+
+    stage.before("POST .*/jobs/query", hold_up)
+    result = stage.run("run", clock=clock)
+    assert (result.code, result.ingest_jobs, result.effects) == (code, [], []), result.err
+    assert "no sign of life could be given" in result.err or not beats
+    assert "FIELD_CUSTOM_VALIDATION_EXCEPTION frozen" in result.err
 
 
 @pytest.mark.parametrize("request_", ["POST .*/jobs/query", "PUT .*/jobs/ingest"])
