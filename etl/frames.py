@@ -48,8 +48,8 @@ __all__ = [
     "to_arrow",
     "to_pandas",
 ]
-PERSON = pa.schema({"Id": pa.string(), "IsDeleted": pa.bool_(), "MasterRecordId": pa.string(), "Email": pa.string()})
-"""What matching asks of a Contact or User: ids of 18 characters; MasterRecordId and Email may be null."""
+PERSON = pa.schema({"Id": pa.string(), "IsDeleted": pa.bool_(), "MasterRecordId": pa.string()})
+"""What matching by id asks of a Contact or User: ids of 18 characters; MasterRecordId may be null."""
 
 
 def arrow_type(field: Field) -> pa.DataType:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 from etl.errors import Unavailable
 from etl.salesforce.answers import Rejected
 from etl.salesforce.org import Org
-from etl.schema import KEY, Entity, Field
+from etl.schema import KEY, PROFILES, Entity, Field
 
 HOLDS: dict[str, frozenset[str]] = {
     "text": frozenset({"string", "textarea", "picklist", "combobox", "email", "url", "phone"}),
@@ -169,6 +169,16 @@ def check_described(described: Described, namespace: str) -> list[Problem]:
         for field in needed(entity, namespace):
             problems.extend(_field_problems(entity, field, spec.fields.get(field.name), namespace))
     return problems
+
+
+def without_email(described: Described) -> list[Problem]:
+    """Return whose e-mail the user may not read; it is asked for by matching alone, and only when that is by e-mail."""
+    remedy = "let the integration user read it (permission set LearnUpon_Sync), or set matching.email to off"
+    return [
+        Problem(spec.name, "Email", "matching.email needs it, and it is hidden from the user", remedy, "missing")
+        for spec in described.objects.values()
+        if spec.name in {entity.name for entity in PROFILES} and "Email" not in spec.fields
+    ]
 
 
 def _missing(name: str, field: str, namespace: str) -> Problem:

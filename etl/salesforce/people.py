@@ -42,7 +42,7 @@ def find_people(org: Org, person: Person, ids: Sequence[str]) -> pd.DataFrame:
 
 
 def _identity(person: Person) -> list[Column]:
-    known = frames.PERSON.names if person == "Contact" else ["Id", "Email"]
+    known = frames.PERSON.names if person == "Contact" else ["Id"]
     return [Column(name, name, frames.PERSON.field(name).type) for name in known]
 
 

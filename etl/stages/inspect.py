@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from etl.config import PortalSettings
 from etl.errors import OK, AccessRefused, SchemaMismatch, SyncError, exit_code_of
 from etl.learnupon import LearnUpon, check_portal
-from etl.salesforce.describe import Problem, check_described, describe
+from etl.salesforce.describe import Problem, check_described, describe, without_email
 from etl.salesforce.org import Org, limits
 from etl.schema import ENTITIES, RUN, RUN_LOG
 from etl.stages.job import Job
@@ -46,7 +46,7 @@ def _salesforce(job: Job) -> Iterator[Finding]:
     kind = "a sandbox" if org.is_sandbox else "a production org"
     yield Finding("Salesforce sign-in", f"signed in; the org is the pinned one ({org.org_id}), {kind}")
     try:
-        yield from _guarded("Salesforce objects", lambda: _objects(org))
+        yield from _guarded("Salesforce objects", lambda: _objects(job, org))
         yield from _guarded("Salesforce quotas", lambda: _quotas(org))
         yield from _guarded("Salesforce run log", lambda: _run_log(org))
         yield from _guarded("settings", lambda: _scope(job, org))
@@ -65,8 +65,11 @@ def _failed(what: str, error: SyncError) -> Finding:
     return Finding(what, str(error), exit_code_of(error))
 
 
-def _objects(org: Org) -> Iterator[Finding]:
-    problems = check_described(describe(org, ENTITIES), org.settings.namespace)
+def _objects(job: Job, org: Org) -> Iterator[Finding]:
+    described = describe(org, ENTITIES)
+    problems = check_described(described, org.settings.namespace)
+    if job.settings.matching.email != "off":
+        problems += without_email(described)
     yield from _problems(problems)
     if not problems:
         yield Finding("Salesforce objects", f"{len(ENTITIES)} objects and their fields are there and may be written")

@@ -52,7 +52,6 @@ def _people(org: Org, entity: Entity, claimed: pd.DataFrame, known: pd.DataFrame
     people = known.assign(
         IsDeleted=pd.Series(data=False, index=known.index, dtype="boolean"),
         MasterRecordId=pd.Series(pd.NA, index=known.index, dtype="string[pyarrow]"),
-        Email=pd.Series(pd.NA, index=known.index, dtype="string[pyarrow]"),
     )
     people = _complete(org, entity, claimed, people)
     for _ in range(_MERGES):
@@ -79,7 +78,7 @@ def _both(people: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
 
 def _living(people: pd.DataFrame) -> pd.DataFrame:
     gone = people["IsDeleted"].fillna(value=False).astype(bool)
-    return people[~gone].drop(columns=["IsDeleted", "MasterRecordId", "Email"]).reset_index(drop=True)
+    return people[~gone].drop(columns=["IsDeleted", "MasterRecordId"]).reset_index(drop=True)
 
 
 def with_referred(org: Org, members: pd.DataFrame, known: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from core.situations import contact, frame, user
 
@@ -18,6 +19,10 @@ def _users(*rows: dict[str, Any]) -> pd.DataFrame:
 
 def _people(*rows: dict[str, Any]) -> pd.DataFrame:
     return frame([{"IsDeleted": False, **row} for row in rows], frames.PERSON)
+
+
+def _addresses(*rows: dict[str, Any]) -> pd.DataFrame:
+    return frame(list(rows), pa.schema({"Id": pa.string(), "Email": pa.string()}))
 
 
 def _said(found: pd.DataFrame) -> list[tuple[str | None, str | None, str | None]]:
@@ -93,13 +98,13 @@ def test_masters_to_look_up_are_those_not_seen_yet() -> None:
     assert match.masters_missing(PEOPLE) == [contact(99)]
 
 
-EMAILS_OF_CONTACTS = _people(
+EMAILS_OF_CONTACTS = _addresses(
     {"Id": contact(1), "Email": "One@Example.com"},
     {"Id": contact(2), "Email": "two@example.com"},
     {"Id": contact(3), "Email": "TWO@example.com"},
     {"Id": contact(4), "Email": None},
 )
-EMAILS_OF_USERS = _people(
+EMAILS_OF_USERS = _addresses(
     {"Id": user(1), "Email": "one@example.com"},
     {"Id": user(2), "Email": "two@example.com"},
     {"Id": user(3), "Email": "three@example.com"},

@@ -111,7 +111,7 @@ def test_people_by_id() -> None:
         assert (rows[kept]["IsDeleted"], rows[merged]["IsDeleted"], rows[deleted]["IsDeleted"]) == (False, True, True)
         assert rows[merged]["MasterRecordId"] == master
         assert found["MasterRecordId"].notna().sum() == 1
-        assert {"Email", "LU_User_ID__c", "LU_Number_Failed__c"} <= set(found.columns)
+        assert {"LU_User_ID__c", "LU_Number_Failed__c"} <= set(found.columns)
 
 
 def test_users_by_id() -> None:

@@ -43,6 +43,14 @@ MUTANTS = (
         tests=(f"{_ORG_TESTS}::test_another_org_is_refused_at_once",),
     ),
     Mutant(
+        id="email-always-read",
+        bug="People's e-mail addresses are asked for though nobody is matched by them.",
+        file="etl/salesforce/people.py",
+        source="for name in known]",
+        planted='for name in known] + [Column("Email", "Email", pa.string())]',
+        tests=("runs/test_check.py::test_an_address_that_cannot_be_read",),
+    ),
+    Mutant(
         id="portal-pin-ignored",
         bug="A portal that LearnUpon lists under another id is read all the same.",
         file="etl/learnupon/pin.py",

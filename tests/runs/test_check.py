@@ -53,6 +53,23 @@ def test_a_good_org(stage: Stage) -> None:
     assert "left this week" in said[-1]
 
 
+def test_an_address_that_cannot_be_read(stage: Stage) -> None:
+    """Who may not read e-mail addresses is told so when learners are matched by them, and else syncs without."""
+    del stage.org.objects["Contact"].fields["Email"]
+    contact = stage.contact()
+    stage.enroll(stage.learner(sf_contact_id=contact))
+    stage.enroll(stage.learner(sf_user_id=stage.user()))
+    assert checked(stage).code == 0
+    stage.synced()
+    assert stage.person(contact)["LU_Number_Enrolled__c"] == 1
+    stage.configure(matching={"email": "unique"})
+    result = checked(stage)
+    assert result.code == 78
+    (line,) = lines(result, "FAIL")
+    assert line.startswith("Contact.Email: matching.email needs it")
+    assert "permission set LearnUpon_Sync" in line
+
+
 @pytest.mark.parametrize(("sandbox", "words"), [(True, "a sandbox"), (False, "a production org")])
 def test_the_kind_of_org_is_named(stage: Stage, *, sandbox: bool, words: str) -> None:
     """Whoever is about to write sees whether the pinned org is a sandbox or the production org."""
