@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl import decide, keys, rows
 from etl.frames import by_id, to_pandas
@@ -96,6 +97,8 @@ class _People:
         }
         """Whether a learner is matched on a side; one more for whoever is not listed, whose place is -1."""
         self.ids = pa.array(people["person_id"], pa.string(), from_pandas=True)
+        self.numbers = pa.array(keys.lu_ids(people.index.to_series()).unique())
+        """LearnUpon's ids of them, whatever the portal."""
         self.keys = pa.array(keys.texts(people.index.to_series(), "member", inputs.portal_ids), pa.string())
 
 
@@ -205,8 +208,10 @@ class _Sifting:
     def _count_unlisted(self, listed: _Listed, held: list[pa.Table], codes: list[pd.Index]) -> None:
         """Count what Salesforce holds and a backfill does not see listed: it asks nobody, and absence is no proof."""
         for entity, part, code in zip(SIDES[self._row], held, codes, strict=True):
-            lacking = part.select(_COUNTED).filter(pa.array((listed.index.get_indexer(code) < 0) & (code >= 0)))
-            existing = existing_frame(lacking, entity, self._inputs.portal_ids)
+            lacking = (listed.index.get_indexer(code) < 0) & (code >= 0)
+            theirs = pc.is_in(part["LUUser__c"], value_set=listed.people.numbers)  # of one learner these are few
+            rows_held = part.select(_COUNTED).filter(pc.and_(theirs, pa.array(lacking)))
+            existing = existing_frame(rows_held, entity, self._inputs.portal_ids)
             flagged = existing[REMOVED].fillna(value=False).astype(bool)
             listing = as_listed(self._inputs, existing[~flagged])
             known = listed.people.index.get_indexer(pd.Index(listing["learner"]))
