@@ -127,7 +127,7 @@ class _Questions:
         LearnUpon's package cannot flag a learner who is gone, so the same ones are missing every night: they may take
         half of the questions, and the other half is left for rows.
         """
-        room = self._left // 2 if self._is_package and "member" in missing else self._left
+        room = -(-self._left // 2) if self._is_package and "member" in missing else self._left
         lost = self._measured(missing)
         if not self.shrink.tripped and not guards.beyond_answers(lost, self._limits, room):
             chosen = draw(missing, room, self._job.random)
