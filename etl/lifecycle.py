@@ -20,7 +20,7 @@ from etl.report.tables import changes_csv, refused_csv, unmatched_csv
 from etl.stages.account import Record
 from etl.stages.job import Job
 from etl.state import RunDir, lock, prune, remove_leftovers
-from etl.state.rundir import REPORT
+from etl.state.rundir import REFUSED, REPORT
 
 _log = logging.getLogger(__name__)
 _OUTCOMES = {OK: "ok", ROWS_REFUSED: "rows_refused"}
@@ -113,6 +113,6 @@ def _files(record: Record) -> Iterator[tuple[str, Callable[[], Iterable[bytes]]]
         if plan.changes:
             yield f"changes/{name}.csv", partial(changes_csv, plan)
     yield "unmatched.csv", partial(unmatched_csv, record.unmatched, show_names=record.show_names)
-    yield "refused.csv", partial(refused_csv, refused, record.plan.rejected)
+    yield REFUSED, partial(refused_csv, refused, record.plan.rejected)
     yield "report.html", lambda: [html(report).encode()]
     yield REPORT, lambda: [json.dumps(to_json(report), indent=2, ensure_ascii=False).encode() + b"\n"]

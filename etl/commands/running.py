@@ -14,18 +14,18 @@ import click
 
 from etl.app import App
 from etl.config import PortalSettings, Settings
-from etl.errors import CHANGES_PLANNED, OK, StateFault, SyncError, UsageFault
+from etl.errors import CHANGES_PLANNED, OK, ROWS_REFUSED, StateFault, SyncError, UsageFault
 from etl.guards import Allowed
 from etl.lifecycle import Work, execute
 from etl.pipeline import run
 from etl.report.markdown import markdown
 from etl.report.model import Report, to_json
 from etl.report.text import changes_text, text, wants_color
-from etl.report.wording import ending
+from etl.report.wording import ending, headline
 from etl.session import over_sockets
 from etl.stages.job import Backfill, Job
 from etl.state.disk import free_space
-from etl.state.rundir import new_run_id, runs_folder
+from etl.state.rundir import REFUSED, new_run_id, runs_folder
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +104,8 @@ def carry_out(
             free_space=app.free_space or free_space,
         )
         report, error = _executed(app, job, work)
+    if app.quiet or app.logs.style == "json":
+        _log_warnings(report, app.report)
     try:
         show(app, report, as_json=as_json, as_markdown=as_markdown)
     except StateFault as fault:
@@ -134,6 +136,16 @@ def _executed(app: App, job: Job, work: Work) -> tuple[Report, SyncError | None]
         app.report = place if place.is_dir() else None
     app.ending = ending(report)
     return report, error
+
+
+def _log_warnings(report: Report, place: Path | None) -> None:
+    """Log what asks for a look, for those who read the log alone; to a person at a terminal the report says it."""
+    for warning in report.warnings:
+        _log.warning("%s", warning)
+    if report.exit_code == ROWS_REFUSED:
+        head = headline(report)
+        where = f" Each is listed in {place / REFUSED}" if place else ""
+        _log.warning("%s. %s%s", head.title, head.sentence, where)
 
 
 def show(app: App, report: Report, *, as_json: bool = False, as_markdown: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants import access, decisions, guards, mirrors, plans, reading, settings, state, values, writing
+from mutants import access, decisions, guards, mirrors, plans, reading, settings, state, values, words, writing
 
 MUTANTS = (
     *reading.MUTANTS,
@@ -15,4 +15,5 @@ MUTANTS = (
     *plans.MUTANTS,
     *state.MUTANTS,
     *mirrors.MUTANTS,
+    *words.MUTANTS,
 )
