@@ -18,7 +18,7 @@ from etl.salesforce.load import Load
 from etl.salesforce.org import Org
 from etl.schema import MEMBERSHIP
 from etl.stages import account, people, quota, restore, saved, scopes, target, tenure
-from etl.stages.extract import Portals
+from etl.stages.extract import Portals, outdate
 from etl.stages.held import count_held, read_held
 from etl.stages.job import Job
 from etl.stages.judge import guard, judge
@@ -168,6 +168,7 @@ def undo(job: Job, folder: RunDir, record: account.Record, *, source: Path, show
 
 def _write(job: Job, org: Org, folder: RunDir, record: account.Record, shapes: dict[str, Shapes]) -> int:
     """Save the rows as they were, apply the plan, and compare what was written with what is there, as it goes on."""
+    outdate(job)
     plan = record.plan
     if plan.changes:
         keep(folder, plan, saved.facts_of(job, record))

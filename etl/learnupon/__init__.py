@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from etl.learnupon.client import LearnUpon
-    from etl.learnupon.kept import Kept
     from etl.learnupon.pin import check_portal
     from etl.learnupon.questions import Confirmed, confirm
     from etl.learnupon.reading import Listed, PortalRead, read_portal
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Confirmed",
-    "Kept",
     "LearnUpon",
     "Listed",
     "PortalRead",
@@ -31,7 +29,6 @@ __all__ = [
 ]
 _BEHIND = {
     "client": ("LearnUpon",),
-    "kept": ("Kept",),
     "pin": ("check_portal",),
     "questions": ("Confirmed", "confirm"),
     "reading": ("Listed", "PortalRead", "read_portal"),

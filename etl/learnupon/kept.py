@@ -1,107 +1,19 @@
-"""Listings of a stopped read, kept on disk so that the same read can go on from them; it asks LearnUpon nothing.
-
-What was kept is used again for two hours and no longer: a backfill must not bring back values that a nightly run has
-renewed since. A file is whole or it is not there: it is on the disk before it gets its name, and ends in a footer
-that a cut one lacks. What cannot be read is read anew from LearnUpon.
-"""
+"""What a read can be handed so that it goes on from one that was stopped; where that is kept, others know."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 
-from etl.errors import StateFault
 
-FRESH = timedelta(hours=2)
-_BEGUN = "begun"
-_STAMP = "%Y-%m-%dT%H:%M:%SZ"
-
-
-class Kept:
-    """The folder of one scope: a file for every listing that was read to its end."""
-
-    def __init__(self, folder: Path, now: datetime) -> None:
-        """Use `folder`; what lies there from longer than FRESH ago is thrown away."""
-        self._folder = folder
-        self.found = 0
-        """Listings taken from the disk so far."""
-        try:
-            self._begin(now)
-        except OSError as error:
-            raise StateFault(f"cannot use {folder}: {error.strerror}; free space or mend it, then run again") from error
-
-    def _begin(self, now: datetime) -> None:
-        begun = self._folder / _BEGUN
-        try:
-            since = datetime.strptime(begun.read_text(), _STAMP).replace(tzinfo=UTC)
-            fresh = timedelta() <= now - since <= FRESH
-        except (FileNotFoundError, ValueError):
-            fresh = False
-        if not fresh:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-            begun.write_text(now.astimezone(UTC).strftime(_STAMP))
-
-    def listing(self, name: str, schema: pa.Schema, pages: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Give the pages of a listing: from the disk if it was read to its end before, else from `pages`, kept."""
-        path = self._folder / f"{name}.arrow"
-        known = _read(path, schema)
-        if known is not None:
-            self.found += 1
-            yield from (known.get_batch(place) for place in range(known.num_record_batches))
-            return
-        part = path.with_suffix(".part")
-        with self._writing(part):
-            sink = pa.OSFile(str(part), "wb")
-            writer = pa.ipc.new_file(sink, schema)
-        try:
-            for page in pages:
-                with self._writing(part):
-                    writer.write_batch(page)
-                yield page
-            with self._writing(part):
-                writer.close()
-        finally:
-            with suppress(OSError):
-                sink.close()
-        with self._writing(part):
-            _put_on_disk(part)
-            part.replace(path)
+class Kept(Protocol):
+    """Listings that a stopped read of the same scope had read to their end."""
 
     @property
     def ready(self) -> int:
-        """Return how many listings lie here, read to their end."""
-        return sum(1 for _ in self._folder.glob("*.arrow"))
+        """Return how many listings are there, read to their end."""
 
-    @contextmanager
-    def _writing(self, path: Path) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            why = error.strerror or str(error)
-            raise StateFault(f"cannot write {path}: {why}; free space or mend the folder, then run again") from error
-
-    def forget(self) -> None:
-        """Throw everything away: the read is used up."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _put_on_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _read(path: Path, schema: pa.Schema) -> pa.ipc.RecordBatchFileReader | None:
-    """Open what was kept; None when it is not there, not whole, or of another version of this program."""
-    try:
-        reader = pa.ipc.open_file(pa.memory_map(str(path)))
-        whole = reader.schema.equals(schema)
-    except (OSError, pa.ArrowInvalid):
-        return None
-    return reader if whole else None
+    def listing(self, name: str, schema: pa.Schema, pages: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Give the pages of a listing: those that were kept, else `pages`, which are kept."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -18,7 +17,6 @@ from etl.config import PortalSettings
 from etl.cores import Cores, spare
 from etl.errors import UsageFault
 from etl.learnupon import (
-    Kept,
     LearnUpon,
     Listed,
     PortalRead,
@@ -31,6 +29,7 @@ from etl.learnupon import (
 from etl.park import Park
 from etl.stages.job import Backfill, Job
 from etl.stages.threads import first_failure, threads
+from etl.state.kept import KeptListings, discard, kept_in
 
 Kind = Literal["member", "enrollment", "path"]
 _ENDPOINT: dict[Kind, Literal["users", "enrollments", "path_enrollments"]] = {
@@ -141,11 +140,23 @@ class Portals:
         return frozenset(gone)
 
 
-def _kept(job: Job, portal: PortalSettings) -> Kept:
-    """Return what a stopped backfill of the same scope kept of a portal; the rows' dates do not change the reading."""
+def _kept(job: Job, portal: PortalSettings) -> KeptListings:
+    return KeptListings(_kept_in(job, portal), job.clock.now())
+
+
+def _kept_in(job: Job, portal: PortalSettings) -> Path:
+    """Return where a backfill of this scope keeps what it reads; the rows' dates do not change the reading."""
     scope = job.backfill or Backfill()
-    asked = hashlib.sha256(f"{portal.url} {scope.course} {scope.learner}".encode()).hexdigest()
-    return Kept(job.settings.state_dir / "backfill" / f"{portal.portal_id}-{asked[:16]}", job.clock.now())
+    return kept_in(job.settings.state_dir, portal.portal_id, f"{portal.url} {scope.course} {scope.learner}")
+
+
+def outdate(job: Job) -> None:
+    """Throw away what stopped backfills have kept of these portals: this run is about to write newer values.
+
+    The very backfill that goes on from its own listings leaves them, to go on from them once more.
+    """
+    mine = [_kept_in(job, portal) for portal in job.portals] if job.backfill else []
+    discard(job.settings.state_dir, job.portal_ids, spare=mine)
 
 
 def nobody(portal: PortalSettings, folder: Path) -> PortalRead:

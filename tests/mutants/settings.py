@@ -124,10 +124,18 @@ MUTANTS = (
     Mutant(
         id="old-listings-used",
         bug="A backfill goes on from listings that are days old.",
-        file="etl/learnupon/kept.py",
+        file="etl/state/kept.py",
         source="FRESH = timedelta(hours=2)",
         planted="FRESH = timedelta(days=20)",
         tests=("runs/test_backfill_resume.py::test_old_listings_are_read_again",),
+    ),
+    Mutant(
+        id="overtaken-listings-used",
+        bug="A backfill goes on from listings that a run has overtaken.",
+        file="etl/pipeline.py",
+        source="    outdate(job)\n",
+        planted="",
+        tests=("runs/test_backfill_resume.py::test_a_nightly_run_outdates_what_was_kept",),
     ),
     Mutant(
         id="orphan-inserted",

@@ -77,3 +77,68 @@ def test_a_learner_is_looked_for_in_every_portal(stage: Stage) -> None:
     assert stage.run("backfill", "--learner", "One@example.com").code == 0
     assert len(stage.rows(CONTACT_ROWS)) == 1
     assert stage.run("backfill", "--learner", "nobody@example.com").code == 64
+
+
+def _overtaken(stage: Stage) -> str:
+    """Stop a backfill, let LearnUpon change a row that it has read, and return the row's key."""
+    _stopped(stage)
+    number = min(stage.academy.enrollments)
+    stage.academy.change_enrollment(number, status="completed", percentage=90)
+    return f"12345:enrollment:{number}"
+
+
+def _not_taken_back(stage: Stage, key: str) -> None:
+    """See that the row has the newer values, and that the same backfill, given again, reads anew and leaves them."""
+    again = stage.synced("backfill")
+    assert "were taken from the same backfill" not in again.out
+    row = stage.row(CONTACT_ROWS, key)
+    assert (row["Status__c"], row["Score__c"], key in again.sent(CONTACT_ROWS)) == ("Completed", 90, False)
+    assert _searches(stage) == 4
+    stage.settled()
+
+
+def test_a_nightly_run_outdates_what_was_kept(stage: Stage) -> None:
+    """After a run that has written, the stopped backfill reads anew: no newer value is taken back."""
+    key = _overtaken(stage)
+    assert key in stage.synced("run").sent(CONTACT_ROWS)
+    _not_taken_back(stage, key)
+
+
+def test_an_applied_plan_outdates_what_was_kept(stage: Stage) -> None:
+    """A saved plan is newer than the listings of a backfill that was stopped before it was applied."""
+    key = _overtaken(stage)
+    folder = str(stage.folder / "plan")
+    assert stage.run("plan", "--out", folder).code == 0
+    stage.synced("apply", folder)
+    _not_taken_back(stage, key)
+
+
+def test_another_backfill_outdates_what_was_kept(stage: Stage) -> None:
+    """A backfill of another scope that writes outdates what the stopped one kept of the same portal."""
+    key = _overtaken(stage)
+    course = str(min(stage.academy.courses))
+    assert list(stage.synced("backfill", "--course", course).sent(CONTACT_ROWS)) == [key]
+    _not_taken_back(stage, key)
+
+
+def test_a_run_that_finds_all_written_outdates_what_was_kept(stage: Stage) -> None:
+    """When a run elsewhere had written the newer values, the run here writes nothing, and the listings are old too."""
+    key = _overtaken(stage)
+    here = stage.settings["state_dir"]
+    stage.configure(state_dir=str(stage.folder / "elsewhere"))
+    stage.synced("run")
+    stage.configure(state_dir=here)
+    assert stage.synced("run").effects == []
+    _not_taken_back(stage, key)
+
+
+def test_what_did_not_write_outdates_nothing(stage: Stage) -> None:
+    """A plan, a run that was stopped before it wrote, and a run for another portal leave what was kept."""
+    portals = stage.settings["portals"]
+    _stopped(stage)
+    assert stage.run("plan").code == 0
+    stage.emu.learnupon_faults.add(Fault(match="/users", status=200, body="<html>not now</html>"))
+    assert stage.run("run").code == 65
+    stage.configure(portals=[*stage.settings["portals"], *portals[1:]])
+    stage.synced("run", "--portal", "partners")
+    assert "3 listings were taken from the same backfill" in stage.synced("backfill", "--portal", "academy").out

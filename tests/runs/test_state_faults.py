@@ -18,8 +18,8 @@ from runs.stage import CONTACT_ROWS, Stage
 from etl.clock import Clock
 from etl.emulator.faults import Fault
 from etl.errors import GuardTripped, LockHeld, UsageFault
-from etl.learnupon.kept import Kept
 from etl.state import Journal, history, load_report, lock, unfinished_journals
+from etl.state.kept import KeptListings
 from etl.state.saved import SavedPlan
 from etl.state.scopes import FILE, read_scopes
 
@@ -121,28 +121,28 @@ def test_a_kept_listing_torn_anywhere_is_read_anew(tmp_path: Path, step: int) ->
     """A listing kept by a stopped backfill is used whole, or not at all: cut at any byte it is asked for again."""
     schema = pa.schema({"id": pa.int64(), "name": pa.string()})
     pages = [pa.record_batch({"id": [n], "name": [f"course {n}"]}, schema=schema) for n in range(3)]
-    first = Kept(tmp_path / "kept", NOW)
+    first = KeptListings(tmp_path / "kept", NOW)
     assert list(first.listing("a", schema, pages)) == pages
     path = tmp_path / "kept" / "a.arrow"
     whole = path.read_bytes()
-    assert list(Kept(tmp_path / "kept", NOW).listing("a", schema, [])) == pages
+    assert list(KeptListings(tmp_path / "kept", NOW).listing("a", schema, [])) == pages
     for length in range(0, len(whole), step):
         path.write_bytes(whole[:length])
-        assert list(Kept(tmp_path / "kept", NOW).listing("a", schema, pages)) == pages, length
+        assert list(KeptListings(tmp_path / "kept", NOW).listing("a", schema, pages)) == pages, length
     other = pa.schema({"id": pa.int64(), "name": pa.string(), "more": pa.string()})
-    assert list(Kept(tmp_path / "kept", NOW).listing("a", other, [])) == [], "a listing of another form is none"
+    assert list(KeptListings(tmp_path / "kept", NOW).listing("a", other, [])) == [], "a listing of another form is none"
 
 
 def test_the_age_of_kept_listings_torn_anywhere_is_none(tmp_path: Path) -> None:
     """When the moment at which keeping began cannot be read, or lies ahead, all that was kept is thrown away."""
     begun = tmp_path / "kept" / "begun"
-    Kept(tmp_path / "kept", NOW)
+    KeptListings(tmp_path / "kept", NOW)
     whole = begun.read_bytes()
     texts = [whole[:length] for length in range(len(whole))] + [b"2999-01-01T00:00:00Z", b"2026-11-22", *FOREIGN]
     for text in texts:
         begun.write_bytes(text)
         (tmp_path / "kept" / "a.arrow").write_bytes(b"old")
-        Kept(tmp_path / "kept", NOW)
+        KeptListings(tmp_path / "kept", NOW)
         assert (begun.read_bytes(), (tmp_path / "kept" / "a.arrow").exists()) == (whole, False), text
 
 
