@@ -20,6 +20,7 @@ from etl.report.tables import changes_csv, refused_csv, unmatched_csv
 from etl.stages.account import Record
 from etl.stages.job import Job
 from etl.state import RunDir, lock, prune, remove_leftovers
+from etl.state.kept import remove_stale
 from etl.state.rundir import REFUSED, REPORT
 
 _log = logging.getLogger(__name__)
@@ -77,13 +78,18 @@ def _locked(job: Job) -> AbstractContextManager[None]:
 
 
 def _tidy(job: Job, record: Record) -> None:
-    """Remove old runs by the earlier of two clocks: one that has jumped ahead must not take the history with it."""
+    """Remove old runs, and listings of backfills that nobody has gone on with.
+
+    Runs by the earlier of two clocks: one that has jumped ahead must not take the history with it.
+    """
     now = min(moment for moment in (job.clock.now(), record.server_time) if moment)
     try:
         # a run that was looked at to be put back must still be there when somebody has said yes
         prune(job.settings.state_dir, job.settings.report.keep_days, now, spare=record.report.undoes)
+        if job.writes:  # under the lock: a backfill under way holds what it keeps
+            remove_stale(job.settings.state_dir, job.clock.now())
     except StateFault as fault:
-        _log.warning("old runs were not removed: %s", fault)
+        _log.warning("what is old was not removed: %s", fault)
 
 
 def leave(folder: RunDir, record: Record) -> None:

@@ -2,7 +2,8 @@
 
 What was kept is used again for two hours and no longer, and not after another run has begun to write: a backfill must
 not bring back values that were renewed since. A file is whole or it is not there: it is on the disk before it gets its
-name, and ends in a footer that a cut one lacks. What cannot be read is read anew from LearnUpon.
+name, and ends in a footer that a cut one lacks. What cannot be read is read anew from LearnUpon. Learners are in it,
+so it is for its owner alone, and goes when nobody can go on from it any more.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from etl.state.disk import disk
+from etl.state.disk import disk, private_file, private_folder
 
 FOLDER = "backfill"
 FRESH = timedelta(hours=2)
@@ -41,6 +42,17 @@ def discard(state_dir: Path, portal_ids: Collection[int], *, spare: Collection[P
                 shutil.rmtree(folder)
 
 
+def remove_stale(state_dir: Path, now: datetime) -> None:
+    """Remove what was kept longer than FRESH ago: of a backfill that nobody has given again.
+
+    To be called under the lock of the state folder. StateFault when it cannot be removed.
+    """
+    for folder in _folders(state_dir):
+        with disk(folder):
+            if not _is_fresh(folder, now):
+                shutil.rmtree(folder)
+
+
 def _folders(state_dir: Path) -> list[Path]:
     with disk(state_dir / FOLDER):
         try:
@@ -61,16 +73,12 @@ class KeptListings:
             self._begin(now)
 
     def _begin(self, now: datetime) -> None:
-        begun = self._folder / _BEGUN
-        try:
-            since = datetime.strptime(begun.read_text(), _STAMP).replace(tzinfo=UTC)
-            fresh = timedelta() <= now - since <= FRESH
-        except (FileNotFoundError, ValueError):
-            fresh = False
-        if not fresh:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-            begun.write_text(now.astimezone(UTC).strftime(_STAMP))
+        if _is_fresh(self._folder, now):
+            return
+        shutil.rmtree(self._folder, ignore_errors=True)
+        private_folder(self._folder)
+        with private_file(self._folder / _BEGUN, os.O_WRONLY | os.O_TRUNC) as file:
+            file.write(now.astimezone(UTC).strftime(_STAMP).encode())
 
     def listing(self, name: str, schema: pa.Schema, pages: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Give the pages of a listing: from the disk if it was read to its end before, else from `pages`, kept."""
@@ -82,6 +90,7 @@ class KeptListings:
             return
         part = path.with_suffix(".part")
         with disk(part):
+            private_file(part, os.O_WRONLY | os.O_TRUNC).close()  # arrow would let others read it
             sink = pa.OSFile(str(part), "wb")
             writer = pa.ipc.new_file(sink, schema)
         try:
@@ -106,6 +115,15 @@ class KeptListings:
     def forget(self) -> None:
         """Throw everything away: the read is used up."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _is_fresh(folder: Path, now: datetime) -> bool:
+    """Say whether a read was begun at most FRESH ago; one whose beginning cannot be read, or lies ahead, was not."""
+    try:
+        since = datetime.strptime((folder / _BEGUN).read_text(), _STAMP).replace(tzinfo=UTC)
+    except (FileNotFoundError, ValueError):
+        return False
+    return timedelta() <= now - since <= FRESH
 
 
 def _put_on_disk(path: Path) -> None:

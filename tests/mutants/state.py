@@ -136,4 +136,20 @@ MUTANTS = (
         planted="",
         tests=("runs/test_signals.py::test_a_signal_stops_a_run_cleanly[its end]",),
     ),
+    Mutant(
+        id="kept-listings-readable-by-others",
+        bug="Learners kept by a stopped backfill can be read by everybody.",
+        file="etl/state/kept.py",
+        source="            private_file(part, os.O_WRONLY | os.O_TRUNC).close()  # arrow would let others read it\n",
+        planted="",
+        tests=("runs/test_backfill_resume.py::test_what_is_kept_is_for_its_owner_alone",),
+    ),
+    Mutant(
+        id="kept-listings-stay-for-ever",
+        bug="Listings of a backfill that nobody goes on with stay for ever.",
+        file="etl/state/kept.py",
+        source="            if not _is_fresh(folder, now):\n",
+        planted="            if False:\n",
+        tests=("runs/test_backfill_resume.py::test_listings_of_a_backfill_never_given_again_are_removed",),
+    ),
 )

@@ -142,3 +142,25 @@ def test_what_did_not_write_outdates_nothing(stage: Stage) -> None:
     stage.configure(portals=[*stage.settings["portals"], *portals[1:]])
     stage.synced("run", "--portal", "partners")
     assert "3 listings were taken from the same backfill" in stage.synced("backfill", "--portal", "academy").out
+
+
+def test_what_is_kept_is_for_its_owner_alone(stage: Stage) -> None:
+    """Folders of what a stopped backfill keeps are 0700 and files 0600, like all of the state folder."""
+    _stopped(stage)
+    found = [stage.state_dir, *stage.state_dir.rglob("*")]
+    assert [path for path in found if path.suffix == ".arrow"]
+    modes = {path: path.stat().st_mode & 0o777 for path in found}
+    assert {path: mode for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)} == {}
+
+
+def test_listings_of_a_backfill_never_given_again_are_removed(stage: Stage) -> None:
+    """What can be gone on with no more is removed by the next run that may write, of any portal; not by a plan."""
+    portals = stage.settings["portals"]
+    _stopped(stage)
+    stage.configure(portals=[*stage.settings["portals"], *portals[1:]])
+    kept = stage.state_dir / "backfill"
+    later = Clock(now=lambda: datetime.now(UTC) + timedelta(hours=2, minutes=1))
+    assert stage.run("plan", clock=later).code == 0
+    assert len(list(kept.iterdir())) == 1
+    assert stage.run("run", "--portal", "partners", clock=later).code == 0
+    assert list(kept.iterdir()) == []
