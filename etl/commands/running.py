@@ -24,7 +24,7 @@ from etl.report.text import changes_text, text, wants_color
 from etl.report.wording import ending, headline
 from etl.session import over_sockets
 from etl.stages.job import Backfill, Job
-from etl.state.disk import free_space
+from etl.state.disk import free_space, is_there, may_enter
 from etl.state.rundir import REFUSED, new_run_id, runs_folder
 
 _log = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ def carry_out(
 ) -> Report:
     """Run a job, show its report on standard output, and raise what stopped it."""
     settings = app.settings()
+    app.ending = "Nothing was written to Salesforce."  # of a run that cannot even begin
     run_id = _new_run_id(app, settings.state_dir)
     app.logs.run_id = run_id
     with app.progress() as progress:
@@ -121,7 +122,7 @@ def _new_run_id(app: App, state_dir: Path) -> str:
     """Return a run id that no folder has: of two runs begun in one second, one in 65,536 draws the other's."""
     for _ in range(_DRAWS):
         run_id = new_run_id(app.clock.now(), app.random)
-        if not (runs_folder(state_dir) / run_id).exists():
+        if not is_there(runs_folder(state_dir) / run_id):
             break
     return run_id
 
@@ -129,11 +130,10 @@ def _new_run_id(app: App, state_dir: Path) -> str:
 def _executed(app: App, job: Job, work: Work) -> tuple[Report, SyncError | None]:
     """Execute a job; see that whatever the program says last tells what was written, and where it is told in full."""
     place = runs_folder(job.settings.state_dir) / job.run_id
-    app.ending = "Nothing was written to Salesforce."  # of a run that cannot even begin
     try:
         report, error = execute(job, work)
     finally:
-        app.report = place if place.is_dir() else None
+        app.report = place if may_enter(place) else None
     app.ending = ending(report)
     return report, error
 

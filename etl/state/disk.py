@@ -37,6 +37,17 @@ def free_space(path: Path) -> int:
         return shutil.disk_usage(path).free
 
 
+def is_there(path: Path) -> bool:
+    """Say whether there is something at a path; StateFault when this user may not look."""
+    with disk(path):
+        return path.exists()
+
+
+def may_enter(folder: Path) -> bool:
+    """Say whether this user may list a folder and open what is in it."""
+    return os.access(folder, os.R_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
 def private_folder(path: Path) -> None:
     """Make a folder 0700, parents too; one that is there already keeps its mode."""
     if path.is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 from collections import Counter
@@ -17,17 +18,21 @@ from filelock import FileLock, Timeout
 
 from etl.errors import UsageFault
 from etl.guards import SCOPE
-from etl.state.disk import disk
+from etl.state.disk import disk, may_enter
 from etl.state.journal import Journal
 from etl.state.rundir import ALIVE, JOURNAL, REPORT, remove_scratch, runs_folder
 
+_log = logging.getLogger(__name__)
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 _STAMP = "%Y%m%dT%H%M%S"
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One line of history. `outcome` is `died` for a run without a report and `running` for one still at it."""
+    """One line of history. `outcome` is `died` for a run without a report and `running` for one still at it.
+
+    It is `unreadable` when the report is not whole, or the folder not for this user.
+    """
 
     run_id: str
     command: str = ""
@@ -97,8 +102,8 @@ def known_run(state_dir: Path, run_id: str) -> Path:
 
 
 def run_folder(state_dir: Path, run_id: str) -> Path | None:
-    """Return the folder of a run, or None when there is none of that id."""
-    return next((folder for folder in _folders(state_dir) if folder.name == run_id), None)
+    """Return the folder of a run, or None when there is none of that id, or none for this user."""
+    return next((folder for folder in _readable(state_dir) if folder.name == run_id), None)
 
 
 def unfinished_journals(state_dir: Path) -> list[Journal]:
@@ -107,16 +112,20 @@ def unfinished_journals(state_dir: Path) -> list[Journal]:
 
 
 def journals(state_dir: Path) -> list[Journal]:
-    """Return the journals of all runs that left a folder, oldest first; one that was never written to is empty."""
-    return [Journal(folder / JOURNAL) for folder in reversed(_folders(state_dir))]
+    """Return the journals of all runs that left a folder, oldest first; one that was never written to is empty.
+
+    Those of another user, who alone may read them, are not among them.
+    """
+    return [Journal(folder / JOURNAL) for folder in reversed(_readable(state_dir))]
 
 
 def prune(state_dir: Path, keep_days: int, now: datetime, *, spare: str = "") -> list[str]:
     """Remove run folders begun more than `keep_days` days ago and return their ids.
 
     Never the newest finished run, never one with unfinished jobs, never one that is still running, and never `spare`.
+    Nor is one removed that this user may not look into.
     """
-    folders = _folders(state_dir)
+    folders = _readable(state_dir)
     newest = next((folder for folder in folders if (folder / REPORT).exists()), None)
     removed = []
     for folder in folders:
@@ -131,8 +140,14 @@ def prune(state_dir: Path, keep_days: int, now: datetime, *, spare: str = "") ->
 
 
 def remove_leftovers(state_dir: Path) -> None:
-    """Remove the scratch folders, unwritten plans and half-written files of runs that died."""
+    """Remove the scratch folders, unwritten plans and half-written files of runs that died.
+
+    A run of another user, whose folder this one may not look into, is told of and left alone.
+    """
     for folder in _folders(state_dir):
+        if not may_enter(folder):
+            _log.warning("%s belongs to another user and is left alone; move it away, or give it to this user", folder)
+            continue
         if is_alive(folder):
             continue
         with disk(folder):
@@ -148,6 +163,11 @@ def _folders(state_dir: Path) -> list[Path]:
     with disk(runs):
         found = [path for path in runs.iterdir() if _is_run_id(path.name)] if runs.exists() else []
         return sorted((path for path in found if path.is_dir()), key=_order, reverse=True)
+
+
+def _readable(state_dir: Path) -> list[Path]:
+    """Return the run folders that this user may look into, newest first."""
+    return [folder for folder in _folders(state_dir) if may_enter(folder)]
 
 
 def _order(folder: Path) -> tuple[str, int, str]:
@@ -169,14 +189,14 @@ def _begun(folder: Path) -> datetime:
 def is_alive(folder: Path) -> bool:
     """Say whether the run of this folder is still at work."""
     path = folder / ALIVE
-    if not path.exists():
-        return False
     try:
+        if not path.exists():
+            return False
         with FileLock(str(path), timeout=0, mode=0o600):
             return False
     except (Timeout, RuntimeError):  # RuntimeError: this very thread holds it
         return True
-    except OSError:  # a folder that cannot be written: no run can be at work in it
+    except OSError:  # a folder that cannot be entered or written: no run of this user can be at work in it
         return False
 
 
@@ -202,12 +222,18 @@ def _is_ours(report: dict[str, Any]) -> bool:
     )
 
 
+def _without_report(folder: Path) -> str:
+    """Say what there is to tell of a run without a report that can be read."""
+    if is_alive(folder):
+        return "running"
+    return "unreadable" if not may_enter(folder) or (folder / REPORT).exists() else "died"
+
+
 def _summary(folder: Path) -> RunSummary:
     report = _report(folder)
     started = f"{_begun(folder):%Y-%m-%dT%H:%M:%SZ}"
     if report is None or not _is_ours(report):
-        outcome = "running" if is_alive(folder) else "unreadable" if (folder / REPORT).exists() else "died"
-        return RunSummary(folder.name, outcome=outcome, started_at=started)
+        return RunSummary(folder.name, outcome=_without_report(folder), started_at=started)
     counts = [row for row in report.get("objects", {}).values() if isinstance(row, dict)]
 
     def total(*names: str) -> int:

@@ -25,7 +25,7 @@ from etl.frames import to_arrow, to_pandas
 from etl.guards import Reading
 from etl.plan import EntityPlan, Plan
 from etl.schema import BY_NAME
-from etl.state.disk import disk, private_folder, sync_folder
+from etl.state.disk import disk, is_there, private_folder, sync_folder
 from etl.state.history import journals
 from etl.state.sealed import Facts, copy_new, parks, sealed, stamped, unsealed, write_new
 
@@ -182,7 +182,7 @@ class SavedPlan:
     def refuse_applied(self, state_dir: Path) -> None:
         """Raise GuardTripped when a run has begun to apply this plan: by the mark in its folder, or by the history."""
         mark = self.folder / CLAIM
-        if mark.exists() or mark.is_symlink():
+        if is_there(mark) or mark.is_symlink():
             raise self._applied(_applier(mark))
         for journal in journals(state_dir):
             if any(event["event"] == CLAIMED and event.get("plan") == self.sha256 for event in journal.events()):

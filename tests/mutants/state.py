@@ -152,4 +152,12 @@ MUTANTS = (
         planted="            if False:\n",
         tests=("runs/test_backfill_resume.py::test_listings_of_a_backfill_never_given_again_are_removed",),
     ),
+    Mutant(
+        id="foreign-run-stops-all",
+        bug="A run folder of another user stops every run of this one.",
+        file=_HISTORY,
+        source="        if not may_enter(folder):\n",
+        planted="        if False:\n",
+        tests=("runs/test_foreign_folders.py::test_a_run_of_somebody_else_is_left_alone",),
+    ),
 )

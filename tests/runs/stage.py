@@ -225,5 +225,7 @@ class Stage:
         return entries[-1].seq if entries else 0
 
     def _folders(self) -> set[Path]:
-        runs = self.state_dir / "runs"
-        return {path for path in runs.iterdir() if path.is_dir()} if runs.is_dir() else set()
+        try:
+            return {path for path in (self.state_dir / "runs").iterdir() if path.is_dir()}
+        except OSError:  # not there, no folder, or of somebody else
+            return set()
