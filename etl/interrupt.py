@@ -33,6 +33,7 @@ class Interruptions:
         """The signal that came while it was held back."""
         self._first: float | None = None
         self._held = False
+        self._cut = False
 
     @contextmanager
     def watched(self, *, for_good: bool = False) -> Iterator[None]:
@@ -57,7 +58,8 @@ class Interruptions:
         self._first = time.monotonic()
         if self._held:
             self.noted = signum
-            return
+            if not self._cut:
+                return
         raise Signalled(signum)
 
     def hold(self) -> None:
@@ -69,3 +71,15 @@ class Interruptions:
         self._held = False
         if self.noted is not None:
             raise Signalled(self.noted)
+
+    @contextmanager
+    def cutting(self) -> Iterator[None]:
+        """Let a signal that is held back be raised inside the block as well as noted: it may cut short what is there.
+
+        Only the first signal is ever raised, so whoever catches it can go on with what must not be cut.
+        """
+        self._cut = True
+        try:
+            yield
+        finally:
+            self._cut = False

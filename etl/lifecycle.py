@@ -34,7 +34,8 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
     A stop that is a SyncError ends in a report with its exit code; any other exception is a bug, which is reported too
     and then raised. A run that may write holds the lock of the state folder; LockHeld and StateFault are raised before
     anything was asked of anybody. From then on the outcome is that of the data: a report that cannot be written, or a
-    listener who cannot be told, is a warning. A signal that comes while the report is written waits for its end.
+    listener who cannot be told, is a warning. A signal that comes while the report is written waits for its end, and
+    afterwards shortens how long listeners are waited for.
     """
     state = job.settings.state_dir
     job.signals.hold()
@@ -46,11 +47,12 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
             clock=job.clock,
             random=job.random,
             transport=job.transport,
+            signals=job.signals,
         )
         folder.journal.record("run_begun", command=job.command, dry_run=not job.writes)
-        notifier.began()
         try:
             job.signals.release()
+            notifier.began()
             code = work(replace(job, clock=stoppable(job.clock, job.stop)), folder, record)
             report, error = record.end(code, _OUTCOMES[code]), None
             job.signals.hold()

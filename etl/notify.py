@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from etl.clock import Clock
 from etl.config import NotifySettings
 from etl.errors import Interrupted, SyncError
+from etl.interrupt import Interruptions, Signalled
 from etl.report.model import Report
 from etl.report.wording import headline
 from etl.session import LEAVING, Patience, Transport, call, http_session, over_sockets
@@ -31,32 +32,58 @@ class Notifier:
     """The listeners of one configuration."""
 
     def __init__(
-        self, settings: NotifySettings, *, clock: Clock, random: Random, transport: Transport = over_sockets
+        self,
+        settings: NotifySettings,
+        *,
+        clock: Clock,
+        random: Random,
+        transport: Transport = over_sockets,
+        signals: Interruptions,
     ) -> None:
         """Say nothing yet."""
         self._settings = settings
+        self._signals = signals
         self._clock = clock
         self._random = random
         self._transport = transport
         self._patience = _PATIENCE
 
     def began(self) -> None:
-        """Tell the dead man's switch that a run has begun (`/start`, as healthchecks.io documents it)."""
+        """Tell the dead man's switch that a run has begun (`/start`, as healthchecks.io documents it).
+
+        A signal goes its way, unless it is held back.
+        """
         ping = self._settings.ping_url
         if ping:
             self._try("ping_url", lambda: self._send("POST", _below(ping, "start"), data=b""))
 
     def ended(self, report: Report) -> None:
-        """Tell everybody how the run ended; the switch gets the exit code (`/0` is well)."""
+        """Tell everybody how the run ended; the switch gets the exit code (`/0` is well).
+
+        To be called while signals are held back. One that comes changes nothing of what is told, only how long it is
+        tried: whoever is silent then is asked once more, and briefly.
+        """
         ping, slack, metrics = self._settings.ping_url, self._settings.slack_webhook, self._settings.metrics_file
         words = sentence(report)
-        self._patience = LEAVING if report.outcome == Interrupted.outcome else _PATIENCE
+        hurried = report.outcome == Interrupted.outcome or self._signals.noted is not None
+        self._patience = LEAVING if hurried else _PATIENCE
         if ping:
-            self._try("ping_url", lambda: self._send("POST", _below(ping, str(report.exit_code)), data=words.encode()))
+            self._insist(
+                "ping_url", lambda: self._send("POST", _below(ping, str(report.exit_code)), data=words.encode())
+            )
         if slack:
-            self._try("slack_webhook", lambda: self._send("POST", slack.get_secret_value(), json={"text": words}))
+            self._insist("slack_webhook", lambda: self._send("POST", slack.get_secret_value(), json={"text": words}))
         if metrics:
             self._try("metrics_file", lambda: _write(metrics, "".join(measures(report))))
+
+    def _insist(self, what: str, tell: Callable[[], None]) -> None:
+        """Try, and when a signal cuts that short, once more with little patience."""
+        try:
+            with self._signals.cutting():
+                self._try(what, tell)
+        except Signalled:
+            self._patience = LEAVING
+            self._try(what, tell)
 
     def _try(self, what: str, tell: Callable[[], None]) -> None:
         try:

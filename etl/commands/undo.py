@@ -53,6 +53,7 @@ def command(
         plan = put_back(dry_run=True)
         if dry_run or not plan.totals.changes:
             return plan.exit_code
+        app.signals.release()  # held since the report was begun: nothing but a signal ends a question unanswered
         if not click.confirm(f"Put these {plan.totals.changes:,} rows back?", err=True):
             app.echo("Nothing was put back.")
             return OK

@@ -132,7 +132,7 @@ MUTANTS = (
         id="signal-during-the-report",
         bug="A signal cuts the writing of the report short.",
         file="etl/interrupt.py",
-        source="        if self._held:\n            self.noted = signum\n            return\n",
+        source="            if not self._cut:\n                return\n",
         planted="",
         tests=("runs/test_signals.py::test_a_signal_stops_a_run_cleanly[its end]",),
     ),

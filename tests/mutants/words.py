@@ -13,4 +13,20 @@ MUTANTS = (
         planted="    if report.exit_code == ROWS_REFUSED and report.totals.refused:\n        head",
         tests=("runs/test_quiet.py::test_rows_that_were_never_sent_are_one_line",),
     ),
+    Mutant(
+        id="question-deaf-to-signals",
+        bug="SIGTERM is not heard while undo waits for an answer.",
+        file="etl/commands/undo.py",
+        source="        app.signals.release()",
+        planted="        app.signals.hold()",
+        tests=("runs/test_undo_asking.py::test_a_signal_ends_the_question",),
+    ),
+    Mutant(
+        id="listeners-waited-for-in-full",
+        bug="Who is told to stop waits in full for a listener that is silent.",
+        file="etl/notify.py",
+        source="            with self._signals.cutting():\n                self._try(what, tell)\n",
+        planted="            self._try(what, tell)\n",
+        tests=("runs/test_signals.py::test_listeners_that_are_silent_at_the_end_hold_no_run_up",),
+    ),
 )

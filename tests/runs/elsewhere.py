@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,15 @@ class Elsewhere:
             with suppress(ValueError):
                 found.append(json.loads(path.read_text(encoding="utf-8")))
         return found
+
+
+def signalled(process: subprocess.Popen[Any], signum: signal.Signals, seconds: float = 20) -> int:
+    """Send a process a signal and return its exit code; TimeoutExpired when it has to be killed."""
+    process.send_signal(signum)
+    try:
+        return process.wait(timeout=seconds)
+    finally:
+        process.kill()
 
 
 def ended(processes: Sequence[subprocess.Popen[str]], seconds: float = 90) -> list[tuple[int, str]]:

@@ -6,13 +6,17 @@ A few moments of a run; `make stops` tries 200 that chance chooses.
 from __future__ import annotations
 
 import signal
+import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from runs.elsewhere import Elsewhere
+from runs.elsewhere import Elsewhere, signalled
 from runs.laboratory import Laboratory
+from runs.listener import Listener
 from runs.org_time import records
 from runs.stage import CONTACT_ROWS, Stage
 
@@ -116,3 +120,49 @@ def test_a_reader_of_the_results_who_goes_away_stops_nothing(stage: Stage) -> No
         assert process.wait(timeout=60) == 0
     (report,) = machine.reports()
     assert (report["exit_code"], len(stage.rows(CONTACT_ROWS))) == (0, 1)
+
+
+@contextmanager
+def _silent() -> Iterator[socket.socket]:
+    """Give a server that takes every connection and says nothing; it can be asked for the connections it has."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        yield server
+
+
+def _url(server: socket.socket) -> str:
+    return f"http://127.0.0.1:{server.getsockname()[1]}/ping"
+
+
+@pytest.mark.fault("R4", "R14")
+def test_a_switch_that_is_silent_at_the_start_holds_no_run_up(stage: Stage) -> None:
+    """SIGTERM ends a run that waits for the dead man's switch to hear of its start: 143 in time, nothing written."""
+    stage.enroll(stage.learner())
+    machine = Elsewhere(stage, stage.folder / "pod")
+    with (
+        _silent() as switch,
+        machine.start(notify={"ping_url": _url(switch)}) as process,
+        switch.accept()[0] as connection,
+    ):
+        assert connection.recv(1000).startswith(b"POST /ping/start ")
+        assert signalled(process, signal.SIGTERM) == 143
+    (report,) = machine.reports()
+    assert (report["exit_code"], report["outcome"]) == (143, "interrupted")
+    assert stage.rows(CONTACT_ROWS) == {}
+
+
+@pytest.mark.fault("R4", "R14")
+def test_listeners_that_are_silent_at_the_end_hold_no_run_up(stage: Stage) -> None:
+    """SIGTERM while listeners are told how a run ended shortens the waiting for each, and changes no outcome."""
+    stage.enroll(stage.learner())
+    machine = Elsewhere(stage, stage.folder / "pod")
+    with _silent() as slack, Listener() as listener:
+        hooks = {"ping_url": f"{listener.url}/ping", "slack_webhook": _url(slack)}
+        with machine.start(notify=hooks) as process, slack.accept()[0] as connection:
+            assert connection.recv(1000).startswith(b"POST /ping ")
+            assert signalled(process, signal.SIGTERM) == 0
+            assert "notify.slack_webhook could not be told" in (process.stderr.read() if process.stderr else "")
+    (report,) = machine.reports()
+    assert (report["exit_code"], report["outcome"]) == (0, "ok")
+    assert [path for path, _ in listener.told] == ["/ping/start", "/ping/0"]
+    assert len(stage.rows(CONTACT_ROWS)) == 1

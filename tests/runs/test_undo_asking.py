@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from runs.afterwards import held
+from runs.elsewhere import ROOT, signalled
 from runs.result import Result
 from runs.saved_plans import changes_of_every_kind
 from runs.stage import CONTACT_ROWS, Stage
@@ -87,6 +93,31 @@ def test_somebody_who_says_yes_has_the_shown_plan_carried_out(person: Person) ->
     assert differing(person.before, held(person.stage)) == {}
     code, screen = person.undo(typed="y\n")
     assert (code, "Put these" in screen) == (0, False)
+
+
+def _until(terminal: int, words: str) -> str:
+    """Read what a program puts on a terminal until these words are there."""
+    screen = b""
+    while words.encode() not in screen:
+        screen += os.read(terminal, 4096)
+    return screen.decode()
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_question(person: Person, signum: signal.Signals, code: int) -> None:
+    """SIGTERM or Ctrl-C while nobody answers ends the program at once, with nothing put back."""
+    changed = held(person.stage)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "etl", "--config", str(person.stage.config()), UNDO, run_id(person.run)]
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=ROOT, env=surroundings, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        _until(ours, "Put these 9 rows back?")
+        time.sleep(0.5)  # the question is on the screen a moment before it is waited for an answer
+        assert signalled(process, signum) == code
+    assert "Nothing was written to Salesforce." in _until(ours, "error: interrupted")
+    for terminal in (ours, theirs):
+        os.close(terminal)
+    assert held(person.stage) == changed
 
 
 def test_rows_that_change_before_the_answer_are_not_written(person: Person) -> None:
