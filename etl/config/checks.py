@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from etl.config.models import AUTH_KEYS, STATUSES, RulesSettings
 from etl.config.references import References
 from etl.config.source import Place
 
 Found = Iterator[tuple[Place, str]]
+_NUMBER = TypeAdapter(int)
 
 
 def cross_faults(values: dict[str, Any], references: References) -> Found:
@@ -28,14 +32,22 @@ def cross_faults(values: dict[str, Any], references: References) -> Found:
 
 def _twins(values: dict[str, Any], key: str, references: References) -> Found:
     portals = values.get("portals")
-    seen: dict[str, int] = {}
+    seen: dict[str | int, int] = {}
     for i, portal in enumerate(portals if isinstance(portals, list) else []):
         place = ("portals", i, key)
         if not isinstance(portal, dict) or key not in portal or place in references.failed:
             continue
-        first = seen.setdefault(str(portal[key]), i)
+        first = seen.setdefault(_plain(key, portal[key]), i)
         if first != i:
             yield place, f"is the same as that of portals[{first}]"
+
+
+def _plain(key: str, value: object) -> str | int:
+    """Return a value as it will be when it is loaded, so that an id is the same however it is written."""
+    if key == "portal_id":
+        with suppress(ValidationError):
+            return _NUMBER.validate_python(value)
+    return str(value)
 
 
 def _sign_in(salesforce: dict[str, Any]) -> Found:

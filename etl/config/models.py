@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, m
 from etl.config.values import (
     ApiVersion,
     Count,
+    Days,
     FilePath,
     HookUrl,
     Line,
@@ -96,7 +97,7 @@ class SalesforceSettings(Section):
     """First wait for a job; later ones grow."""
     job_timeout_minutes: Minutes = 120.0
     """Then exit 75: the job is named, and adopted by the next run."""
-    full_read_days: Count = 7
+    full_read_days: Days = 7
     """Nights in between read only what changed since; 0: every run reads all rows."""
 
 
@@ -147,7 +148,7 @@ class GuardSettings(Section):
 class ReportSettings(Section):
     """How long run folders are kept, and whether reports name people."""
 
-    keep_days: Count = 30
+    keep_days: Days = 30
     show_names: bool = False
 
 

@@ -218,6 +218,8 @@ ApiVersion = Annotated[str, AfterValidator(_api_version)]
 Namespace = Annotated[str, AfterValidator(_namespace)]
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0)]
 Positive = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1)]
+Days = Annotated[Count, Field(le=36_500)]
+"""A hundred years: dates can be reckoned with it, and nobody means more."""
 Percent = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=100, allow_inf_nan=False)]
 PollSeconds = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0.05, allow_inf_nan=False)]
 Minutes = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, allow_inf_nan=False)]

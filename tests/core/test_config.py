@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from config_files import ENVIRON, GOOD, faults_of, settings, write
+from config_files import ENVIRON, GOOD, changed, faults_of, settings, write
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -110,6 +110,8 @@ ACCEPTED = [
     ("salesforce.poll_seconds", "${NUMBER}", 7.0),
     ("salesforce.job_timeout_minutes", 0.01, 0.01),
     ("salesforce.bulk_file_mb", 100, 100),
+    ("salesforce.full_read_days", 36_500, 36_500),
+    ("report.keep_days", 36_500, 36_500),
     ("guards.max_deletes", "${NUMBER}", 7),
     ("guards.max_delete_percent", 2.5, 2.5),
     ("guards.max_delete_percent", 0, 0.0),
@@ -190,6 +192,8 @@ REFUSED = [
     ("salesforce.api_version", "v67", ["version such as"]),
     ("salesforce.namespace", "LearnUponP__", ["namespace such as"]),
     ("salesforce.bulk_file_mb", 101, ["at most 100"]),
+    ("salesforce.full_read_days", 36_501, ["at most 36500"]),
+    ("report.keep_days", 9_999_999_999, ["at most 36500"]),
     ("salesforce.bulk_file_mb", 0, ["at least 1"]),
     ("salesforce.poll_seconds", 0.04, ["at least 0.05"]),
     ("salesforce.poll_seconds", float("nan"), ["at least 0.05"]),
@@ -227,11 +231,19 @@ def test_values_outside_the_bounds_are_refused_with_every_reason(
 
 def test_two_portals_may_share_neither_name_nor_id(tmp_path: Path) -> None:
     """Names are for people and ids are in every key: both must be one portal's alone, however they are written."""
-    twin = {**GOOD["portals"][0], "portal_id": "12345", "url": "https://other.example.com"}
-    assert faults_of(tmp_path, ("portals.1", twin)) == [
-        "portals[1].name: is the same as that of portals[0]",
-        "portals[1].portal_id: is the same as that of portals[0]",
-    ]
+    for written in ("12345", "${TWIN}", "012345", 12345.0):
+        twin = {**GOOD["portals"][0], "portal_id": written, "url": "https://other.example.com"}
+        assert faults_of(tmp_path, ("portals.1", twin), environ={**ENVIRON, "TWIN": " 12345 "}) == [
+            "portals[1].name: is the same as that of portals[0]",
+            "portals[1].portal_id: is the same as that of portals[0]",
+        ]
+
+
+def test_names_that_are_numbers_are_names(tmp_path: Path) -> None:
+    """Two names differ when they are written differently, though one number could be meant."""
+    twin = {**GOOD["portals"][0], "name": "07", "portal_id": 1, "url": "https://other.example.com"}
+    loaded = load(write(tmp_path, changed(("portals.0.name", "7"), ("portals.1", twin))), ENVIRON)
+    assert [portal.name for portal in loaded.portals] == ["7", "07"]
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,14 @@ MUTANTS = (
         tests=("runs/test_backfill_resume.py::test_old_listings_are_read_again",),
     ),
     Mutant(
+        id="twin-ids-by-their-text",
+        bug="Two portals share an id when one of them is written otherwise.",
+        file="etl/config/checks.py",
+        source="            return _NUMBER.validate_python(value)\n",
+        planted="            return str(value)\n",
+        tests=("core/test_config.py::test_two_portals_may_share_neither_name_nor_id",),
+    ),
+    Mutant(
         id="overtaken-listings-used",
         bug="A backfill goes on from listings that a run has overtaken.",
         file="etl/pipeline.py",
