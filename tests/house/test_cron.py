@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import io
+import os
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -255,6 +257,22 @@ def test_the_crontab_line_runs_the_program() -> None:
     program = words[words.index("etl") + 1 : words.index(">/dev/null")]
     assert "-q" in program
     assert accepted(program)[0] == 0
+
+
+@pytest.mark.parametrize("page", ["README.md", "learnupon-sync.cron"])
+def test_installing_the_crontab_line_keeps_the_other_lines(page: str, tmp_path: Path) -> None:
+    """The command that both pages give adds to a user's crontab: what was in it stays, above what is added."""
+    (command,) = re.findall(
+        r"^[$#] +(.*crontab.*\| .*)$", (ROOT / "cron" / page).read_text(encoding="utf-8"), re.MULTILINE
+    )
+    kept, tool = tmp_path / "kept", tmp_path / "crontab"
+    tool.write_text(f'#!/bin/sh\n[ "$1" = -l ] && exec cat {kept}\ncat "$1" > {kept}.new && mv {kept}.new {kept}\n')
+    tool.chmod(0o755)
+    kept.write_text("0 1 * * * backup\n", encoding="utf-8")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", command], cwd=ROOT, env={**os.environ, "PATH": path}, check=True)
+    ours = (ROOT / "cron" / "learnupon-sync.cron").read_text(encoding="utf-8")
+    assert kept.read_text(encoding="utf-8") == f"0 1 * * * backup\n{ours}"
 
 
 def test_the_image_is_made_of_what_exists() -> None:
