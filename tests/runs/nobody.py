@@ -6,17 +6,22 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from runs.stage import Stage
 
+from etl.cli import COMMANDS
+
 _NOBODY = 65534
+_FOR_ALL = "/tmp"
+"""Pytest's folders and $TMPDIR may be for root alone; what is made here is new and has a name of its own."""
 
 
 @contextmanager
 def anybody_s_stage() -> Iterator[Stage]:
-    """Give a stage in a folder that everybody may enter; pytest's own folders are for root alone."""
-    with tempfile.TemporaryDirectory() as place, Stage(Path(place)) as stage:
+    """Give a stage in a folder that an ordinary user may reach."""
+    with tempfile.TemporaryDirectory(dir=_FOR_ALL) as place, Stage(Path(place)) as stage:
         stage.config()
         _give_away(Path(place))
         yield stage
@@ -28,6 +33,8 @@ def without_rights(stage: Stage) -> Iterator[None]:
     if os.geteuid():
         yield
         return
+    for name in COMMANDS:  # where the checkout is for root alone, nothing can be imported later
+        import_module(f"etl.commands.{name}")
     _give_away(stage.folder)
     os.seteuid(_NOBODY)
     try:
