@@ -58,12 +58,6 @@ def source_shrink(held: Mapping[str, tuple[int, int]], limits: GuardSettings) ->
     return Reading(SHRINK, worst[1], limit, worst[1] > limit, where=worst[0])
 
 
-def beyond_answers(held: Mapping[str, tuple[int, int]], limits: GuardSettings, answers: int) -> bool:
-    """Say whether a listing has shrunk too far even if so many of the rows that it lacks are there after all."""
-    best = {where: (rows, max(0, missing - answers)) for where, (rows, missing) in held.items()}
-    return source_shrink(best, limits).tripped
-
-
 def _worst(parts: Iterable[tuple[str, int, int]], min_rows: int) -> tuple[str, float]:
     measured = [(where, percent(part, whole)) for where, part, whole in parts if whole >= min_rows and part]
     return max(measured, key=lambda pair: pair[1], default=("", 0.0))

@@ -17,7 +17,7 @@ from etl.normalise import Shapes
 from etl.salesforce.load import Load
 from etl.salesforce.org import Org
 from etl.schema import MEMBERSHIP
-from etl.stages import account, people, quota, restore, saved, scopes, target, tenure
+from etl.stages import absent, account, people, quota, restore, saved, scopes, target, tenure
 from etl.stages.extract import Portals, outdate
 from etl.stages.held import count_held, read_held
 from etl.stages.job import Job
@@ -60,7 +60,8 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     budget.people(reads, held.profiles)
     record.held(held)
 
-    inputs, source_guards = judge(job, org, portals, reads, held, shapes, folder.work / "open", record.matched)
+    open_rows = folder.work / "open"
+    inputs, source_guards, missing = judge(job, org, portals, reads, held, shapes, open_rows, record.matched)
     reads.clear()  # what is still needed of them is in the inputs
     plan = planning.build(inputs, folder.folder(PLAN), portals.warnings)
     change = scopes.look(job, org, record)
@@ -74,6 +75,7 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
 
     code = _write(job, org, folder, record, shapes)
     record.note(scopes.keep(job, org, change, record))
+    record.note(absent.keep(job, org.org_id, missing))
     portals.forget()
     return code
 

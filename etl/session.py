@@ -212,9 +212,7 @@ class _Call:
             raise AssertionError from error  # pragma: no cover - _lost always raises
 
     def _prepared(self) -> requests.PreparedRequest:
-        parts = dict(self.request)
-        if callable(parts.get("data")):
-            parts["data"] = parts["data"]()
+        parts = {name: value() if name == "data" and callable(value) else value for name, value in self.request.items()}
         # Not by Session.prepare_request: half of its time goes into cookies and settings that our sessions lack.
         prepared = requests.PreparedRequest()
         headers = {**self.session.headers, **(parts.pop("headers", None) or {})}

@@ -20,6 +20,7 @@ from etl.salesforce.org import Org
 from etl.schema import MEMBERSHIP
 from etl.settle import settle
 from etl.situation import Inputs, Row, Scope
+from etl.stages import absent
 from etl.stages.extract import Kind, Portals, coded_courses, listed_paths
 from etl.stages.held import Held
 from etl.stages.job import Backfill, Job
@@ -39,16 +40,16 @@ def judge(
     shapes: Mapping[str, Shapes],
     folder: Path,
     told: Callable[[pd.DataFrame], None],
-) -> tuple[Inputs, list[Reading]]:
-    """Return the plan's inputs, settled in `folder`, and what the guards on the source read.
+) -> tuple[Inputs, list[Reading], Mapping[Kind, pd.Series]]:
+    """Return the plan's inputs, settled in `folder`, what the guards on the source read, and what is missing.
 
     `told` hears of all learners as they were matched, with their names, which nothing after that needs.
 
     Rows missing from a listing are asked about by id, at most `guards.max_confirmations` of them; live ones join the
-    reads, and what they prove is no shrinkage. Where no answer could bring a listing back below the guard on that,
-    nobody is asked: the run stops anyway, or only shows its plan.
+    reads. When the source has shrunk too much nobody is asked: the run stops anyway, or only shows its plan. Last come
+    the rows (codes, by kind) that the listings lack.
     """
-    questions = _Questions(job, portals, reads, held)
+    questions = _Questions(job, org, portals, reads, held)
     members = pd.Series(dtype="int64")
     if not job.backfill:
         learners = situation.learners_of([read.users for read in reads])
@@ -57,7 +58,7 @@ def judge(
         questions.ask({"member": members})
     whole = _inputs(job, reads, held, shapes, _match(job, org, reads, held, told), questions.gone)
     if job.backfill:
-        return _settled(whole, folder), []
+        return _settled(whole, folder), [], {}
     inputs = settle(whole, folder)
     asked: dict[Kind, pd.Series] = {row: situation.row_questions(inputs, row) for row in _ROWS}
     listed = _rows(whole)
@@ -66,7 +67,7 @@ def judge(
         _clear(inputs)
         inputs = settle(whole, folder)
     _clear(whole)
-    return replace(inputs, gone=questions.gone), [questions.shrink, questions.reading(members, asked)]
+    return replace(inputs, gone=questions.gone), [questions.shrink, questions.wanted], questions.missing
 
 
 def _match(job: Job, org: Org, reads: list[PortalRead], held: Held, told: Callable[[pd.DataFrame], None]) -> Matched:
@@ -103,57 +104,54 @@ def _rows(inputs: Inputs) -> int:
 
 
 class _Questions:
-    """The questions by id of one run: which of them it asks, and what the listings lack all the same."""
+    """The rows that the listings of one run lack, and the questions by id that it asks about them."""
 
-    def __init__(self, job: Job, portals: Portals, reads: list[PortalRead], held: Held) -> None:
+    def __init__(self, job: Job, org: Org, portals: Portals, reads: list[PortalRead], held: Held) -> None:
         self._job = job
+        self._org_id = org.org_id
         self._portals = portals
         self._reads = reads
         self._held = held
         self._limits = job.settings.guards
         self._left = self._limits.max_confirmations
-        self._is_package = bool(job.settings.salesforce.namespace)
         self._lost: dict[str, tuple[int, int]] = {}
+        self.missing: dict[Kind, pd.Series] = {}
         self.gone: dict[str, frozenset[int]] = {}
 
     @property
     def shrink(self) -> Reading:
-        """Return the guard on what the listings lack, as far as questions have not explained it."""
+        """Return the guard on what the listings lack and did not lack before."""
         return guards.source_shrink(self._lost, self._limits)
 
+    @property
+    def wanted(self) -> Reading:
+        """Return what would have been asked against the limit; it never stops a run, the rest waits for another."""
+        wanted = sum(len(codes) for codes in self.missing.values())
+        return Reading("max_confirmations", wanted, self._limits.max_confirmations, tripped=False)
+
     def ask(self, missing: Mapping[Kind, pd.Series]) -> None:
-        """Ask about rows that the listings lack (codes), unless they are too many for any answer to explain them.
+        """Ask about rows that the listings lack (codes), unless the source has shrunk too much.
 
         LearnUpon's package cannot flag a learner who is gone, so the same ones are missing every night: they may take
         half of the questions, and the other half is left for rows.
         """
-        room = -(-self._left // 2) if self._is_package and "member" in missing else self._left
-        lost = self._measured(missing)
-        if not self.shrink.tripped and not guards.beyond_answers(lost, self._limits, room):
-            chosen = draw(missing, room, self._job.random)
-            for kind, codes in chosen.items():
-                self._left -= len(codes)
-                self.gone[kind] = self._portals.ask(kind, codes, self._reads) if len(codes) else frozenset()
-            lost = self._measured({kind: self._unexplained(kind, missing[kind], chosen[kind]) for kind in missing})
-        self._lost |= lost
+        self.missing |= missing
+        self._lost |= self._new(missing)
+        if self.shrink.tripped:
+            return
+        halved = bool(self._job.settings.salesforce.namespace) and "member" in missing
+        for kind, codes in draw(missing, -(-self._left // 2) if halved else self._left, self._job.random).items():
+            self._left -= len(codes)
+            self.gone[kind] = self._portals.ask(kind, codes, self._reads) if len(codes) else frozenset()
 
-    def _measured(self, missing: Mapping[Kind, pd.Series]) -> dict[str, tuple[int, int]]:
+    def _new(self, missing: Mapping[Kind, pd.Series]) -> dict[str, tuple[int, int]]:
+        """Measure what is missing without what was missing when the last run ended well."""
+        new = {
+            str(kind): codes[~codes.isin(absent.known(self._job, self._org_id, kind))]
+            for kind, codes in missing.items()
+        }
         names = [portal.name for portal in self._job.portals]
-        by_kind = {str(kind): codes for kind, codes in missing.items()}
-        return situation.missing_rows(by_kind, self._held.rows, self._job.portal_ids, names)
-
-    def _unexplained(self, kind: Kind, missing: pd.Series, asked: pd.Series) -> pd.Series:
-        """Return the rows that may be a loss: not asked about, or gone and so to be deleted or flagged.
-
-        Where there is no flag, what is gone stays as it is and is missing for ever: it is no news tomorrow.
-        """
-        known = asked if self._is_package else asked[~asked.isin(self.gone[kind])]
-        return missing[~missing.isin(known)]
-
-    def reading(self, members: pd.Series, asked: Mapping[Kind, pd.Series]) -> Reading:
-        """Return what would have been asked against the limit; it never stops a run, the rest waits for another."""
-        wanted = len(members) + sum(len(codes) for codes in asked.values())
-        return Reading("max_confirmations", wanted, self._limits.max_confirmations, tripped=False)
+        return situation.missing_rows(new, self._held.rows, self._job.portal_ids, names)
 
 
 def draw(missing: Mapping[Kind, pd.Series], room: int, random: Random) -> dict[Kind, pd.Series]:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from mutants import access, decisions, guards, mirrors, plans, reading, settings, state, values, words, writing
+from mutants import (
+    access,
+    decisions,
+    guards,
+    mirrors,
+    plans,
+    reading,
+    settings,
+    state,
+    unlisted,
+    values,
+    words,
+    writing,
+)
 
 MUTANTS = (
     *reading.MUTANTS,
     *values.MUTANTS,
     *decisions.MUTANTS,
+    *unlisted.MUTANTS,
     *writing.MUTANTS,
     *access.MUTANTS,
     *guards.MUTANTS,

@@ -123,7 +123,7 @@ MUTANTS = (
     Mutant(
         id="other-version-is-a-baseline",
         bug="A state file of another form is taken for one of this version.",
-        file="etl/state/scopes.py",
+        file="etl/state/orgfile.py",
         source='if isinstance(data, dict) and data.get("format") == _FORMAT else None',
         planted="if isinstance(data, dict) else None",
         tests=("core/test_scope.py::test_a_file_of_another_version_is_nothing",),

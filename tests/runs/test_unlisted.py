@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -130,34 +131,44 @@ def test_a_backfill_lowers_no_totals(stage: Stage, scope: tuple[str, ...]) -> No
     assert (passed(stage, learner), stage.person(contact)["LU_Number_Passed__c"], passed(stage, other)) == (2, 2, 1)
 
 
-def test_rows_that_are_there_are_no_shrinkage(stage: Stage) -> None:
-    """An archived path stops no run, tonight or later: its rows answer by id, so nothing was lost."""
+def _with_an_archived_path(stage: Stage) -> None:
+    """Twenty enrollments on paths, synced; then the path of five of them is archived."""
     course = stage.course()
     listed, archived = stage.path(course), stage.path(course)
     for number in range(20):
         stage.enroll_path(stage.learner(), listed if number < 15 else archived, status="completed")
     stage.synced()
     archive(stage, archived)
+
+
+def test_what_was_accepted_once_stops_no_later_run(stage: Stage) -> None:
+    """Missing rows stop the run by their share until a person lets one pass: from then on they are no news."""
+    _with_an_archived_path(stage)
+    result = stage.run()
+    assert (result.code, result.effects) == (3, [])
+    assert "max_source_shrink_percent: 25 is over 20 (path enrollments of academy)" in result.err
+    stage.configure(guards={"max_source_shrink_percent": 50})
+    stage.synced()
+    stage.configure(guards={"max_source_shrink_percent": 20})
     for _ in range(2):
         assert stage.synced().effects == []
 
 
-def test_what_no_answer_could_explain_is_not_asked_about(stage: Stage) -> None:
-    """A listing that lacks more than all questions could explain stops the run before the first of them."""
-    course, learner = stage.course(), stage.learner()
-    for _ in range(20):
-        stage.enroll(learner, course, status="completed")
+@pytest.mark.parametrize("left", ["", "{", '{"format": 1, "orgs": {"ORG": {"12345:path": ["x", -1]}}}'])
+def test_without_what_was_accepted_all_is_news(stage: Stage, left: str) -> None:
+    """A state folder that forgot, or a file that is torn or says nonsense, makes missing rows news again: 3."""
+    _with_an_archived_path(stage)
+    stage.configure(guards={"max_source_shrink_percent": 50})
     stage.synced()
-    stage.academy.remove_course(course)
-    stage.configure(guards={"max_confirmations": 15})
-    result = stage.run()
-    assert (result.code, result.asked("/enrollments/1")) == (3, [])
-    stage.configure(guards={"max_confirmations": 16})
-    assert stage.run().code == 0
+    stage.configure(guards={"max_source_shrink_percent": 20})
+    file = stage.state_dir / "missing.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.write_text(left.replace("ORG", stage.org.org_id))
+    assert stage.run().code == 3
 
 
 def test_a_package_without_a_flag_is_not_stopped_for_ever(tmp_path: Path) -> None:
-    """Kept rows of LearnUpon's package, which has no flag, are missing every night: confirmed gone they are no news."""
+    """Kept rows of LearnUpon's package, which has no flag, are missing every night, and are news in the first alone."""
     with Stage(tmp_path, namespace=package.SPACE) as stage:
         learner, course = stage.learner(), stage.course()
         numbers = [stage.enroll(learner, course, status="passed") for _ in range(20)]
