@@ -15,7 +15,10 @@ _PASSING = ["UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "UNKNOWN_EXCEPTION", "QU
 _WRAPPING = ["CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "CANNOT_EXECUTE_FLOW_TRIGGER"]
 """Errors of triggers and flows, which may hold a lock inside."""
 _LOCKED_INSIDE = r"UNABLE_TO_LOCK_ROW|unable to obtain exclusive access"
-_GONE = "ENTITY_IS_DELETED"
+_GONE = ["ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"]
+"""How a delete is answered for a record that is in the recycle bin, or gone from there too."""
+_UNREADABLE = ("InvalidBatch", "ClientInputError")
+"""How the error of a job begins whose file could not be read (the latter: its line ends, as seen in the field)."""
 REFUSED = pa.schema({"key": pa.string(), "code": pa.string(), "message": pa.string()})
 
 
@@ -53,11 +56,11 @@ def judge(operation: str, job: Job, outcome: Outcome, *, last: bool) -> Verdict:
     ):
         # the job stopped early and every row it got to is named: the others were not got to
         unprocessed, unknown = pa.concat_arrays([unprocessed, unknown]), unknown.slice(0, 0)
-    gone = pc.and_(pc.equal(failed["code"], _GONE), operation == "delete")
+    gone = pc.and_(pc.is_in(failed["code"], value_set=pa.array(_GONE)), operation == "delete")
     passing = pc.and_(_in_passing(failed), not (last or job.state == "Aborted"))
     final = failed.filter(pc.invert(pc.or_(gone, passing))).cast(REFUSED)
     again = failed["key"].filter(passing).combine_chunks()
-    if last or job.state == "Aborted" or "InvalidBatch" in job.error:
+    if last or job.state == "Aborted" or any(word in job.error for word in _UNREADABLE):
         words = job.error or "the job ended before this row"
         final = pa.concat_tables([final, refused(unprocessed, f"JOB_{job.state.upper()}", words)])
     else:

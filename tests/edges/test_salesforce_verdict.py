@@ -66,21 +66,27 @@ def test_last_round() -> None:
     assert verdict.refused["code"].to_pylist() == ["UNABLE_TO_LOCK_ROW"]
 
 
-def test_deleted_already() -> None:
-    """A record to delete that is gone counts as deleted; one to update that is gone is refused."""
-    gone = [("ENTITY_IS_DELETED", "entity is deleted")]
+@pytest.mark.parametrize("code", ["ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"])
+def test_deleted_already(code: str) -> None:
+    """A record to delete that is gone, purged even, counts as deleted; one to update that is gone is refused."""
+    gone = [(code, "words")]
     assert judge("delete", job(processed=2, failed=1), outcome([False], gone), last=False).deleted == 2
     assert judge("update", job(processed=2, failed=1), outcome([False], gone), last=False).refused.num_rows == 1
 
 
-def test_failed_half_way() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        "InvalidBatch : Field name not found : X",
+        "ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is LF",
+    ],
+)
+def test_failed_half_way(error: str) -> None:
     """Rows that a failed job did not get to are sent again; those of an unreadable file, or an aborted job, are not."""
     half = outcome([True, False], unprocessed=1, unknown=2)
     failed = judge("upsert", job("Failed", processed=2), half, last=False)
     assert (failed.created, failed.updated, len(failed.again), len(failed.unknown)) == (1, 1, 3, 0)
-    unreadable = judge(
-        "upsert", job("Failed", processed=2, error="InvalidBatch : Field name not found : X"), half, last=False
-    )
+    unreadable = judge("upsert", job("Failed", processed=2, error=error), half, last=False)
     assert (len(unreadable.again), unreadable.refused["code"].to_pylist()) == (0, ["JOB_FAILED"] * 3)
     aborted = judge("upsert", job("Aborted", processed=2), half, last=False)
     assert (len(aborted.again), aborted.refused["code"].to_pylist()) == (0, ["JOB_ABORTED"] * 3)

@@ -165,8 +165,8 @@ MUTANTS = (
         id="gone-row-is-refused",
         bug="A row to delete that somebody has deleted already counts as refused.",
         file="etl/salesforce/verdict.py",
-        source='pc.and_(pc.equal(failed["code"], _GONE), operation == "delete")',
-        planted='pc.and_(pc.equal(failed["code"], _GONE), operation == "undelete")',
+        source='pa.array(_GONE)), operation == "delete")',
+        planted='pa.array(_GONE)), operation == "undelete")',
         tests=("edges/test_salesforce_verdict.py::test_deleted_already",),
     ),
     Mutant(

@@ -34,6 +34,7 @@ CONTACT_ROWS = "LearnUponContactEnrollment__c"
 USER_PATHS = "LearnUponLearningPathEnrollment__c"
 CONTACT_PATHS = "LearnUponLearningPathContactEnrollment__c"
 _BY_ID = ("Contact", "User")
+_GONE = ("ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY")
 _BRISK = Clock(monotonic=lambda: time.monotonic() * 5, sleep=lambda seconds: time.sleep(seconds / 5))
 """A clock five times as quick: the org of a stage has ended a job at once, and waiting for it is for nothing."""
 
@@ -217,7 +218,7 @@ class Stage:
         gone = Counter[str]()
         for job in self.emu.salesforce.app.bulk.jobs.by_id.values():  # type: ignore[attr-defined]
             if job.id not in known and job.spec["operation"] == "delete":
-                gone[job.spec["object"]] += sum("ENTITY_IS_DELETED" in error for _, error, _ in job.failed)
+                gone[job.spec["object"]] += sum(error.startswith(_GONE) for _, error, _ in job.failed)
         return gone
 
     def _seq(self) -> int:

@@ -102,8 +102,7 @@ def _check_line_ends(text: str, line_ending: str) -> None:
     wrong = "\r" in outside if line_ending == "LF" else outside.count("\n") != crlf or outside.count("\r") != crlf
     if wrong:
         raise CsvError(
-            "InvalidBatch : LineEnding is invalid on user data. "
-            f"Current LineEnding setting is {line_ending}; the file uses another"
+            f"ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is {line_ending}"
         )
 
 
