@@ -202,6 +202,8 @@ def _enter_part(
         proof=_no_proof(existing),
         kept=int(kept.sum()),
     )
+    twins = held["code"][~held["code"].isin(existing["code"])]  # which is the row nobody knows, but whom it should name
+    entered = pd.concat([entered, desired[desired["code"].isin(twins)]], ignore_index=True) if len(twins) else entered
     members = _after(entered, held[~held["code"].isin(entered["code"])])
     if set(COUNTS) <= set(inputs.shapes[MEMBERSHIP.name]):
         return members
