@@ -163,6 +163,14 @@ def keep(existing: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates(["code", "side"]).sort_index().drop(columns=["learner", "stays"])
 
 
+def stands(existing: pd.DataFrame, kept: pd.DataFrame) -> pd.Series:
+    """Return which existing rows are on the side on which their kept row belongs."""
+    if not len(kept):
+        return pd.Series(data=False, index=existing.index)
+    here = pd.MultiIndex.from_frame(existing[["code", "object_side"]])
+    return pd.Series(here.isin(pd.MultiIndex.from_frame(kept[["code", "side"]])), index=existing.index)
+
+
 def as_held(
     desired: pd.DataFrame, existing: pd.DataFrame, where: np.ndarray[Any, Any], columns: Sequence[str]
 ) -> pd.DataFrame:

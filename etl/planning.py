@@ -26,6 +26,9 @@ UNLISTED_PATHS = (
     "not known and stay as they are"
 )
 UNREADABLE = "{n} rows in Salesforce have a key of our portals but of no form we write; they stay as they are"
+UNSURE = (
+    "{n} profiles stay as they are: rows that count in them are missing from LearnUpon's listings, not confirmed gone"
+)
 UNCONFIRMED = "{n} rows are missing from LearnUpon's listings but not confirmed gone; they stay until a later run asks"
 
 
@@ -39,7 +42,8 @@ def build(inputs: Inputs, folder: Path, warnings: list[str]) -> Plan:
     agreed = replace(agreed, totals=totals.together([agreed.totals, *unproved]))
     members = _enter_members(book, inputs, agreed)
     if inputs.with_profiles:
-        _enter_profiles(book, inputs, members, agreed.in_scope)
+        unsure = set().union(*(part.index for part in unproved)) - inputs.gone.get("member", frozenset())
+        _enter_profiles(book, inputs, members, agreed.in_scope, unsure=unsure)
     return book.close(ENTITIES if inputs.with_profiles else CUSTOM, warnings)
 
 
@@ -115,7 +119,7 @@ def _enter_partition(
     else:
         desired = rows.enrollment_rows(mine, inputs.portal_ids, inputs.rules.status_labels)
     kept = decide.keep(existing[fate.kept], inputs.people)
-    proof = fate.proof.mask(fate.kept & ~_stands(existing, kept), "moved")
+    proof = fate.proof.mask(fate.kept & ~decide.stands(existing, kept), "moved")
     stays, proof = (fate.left, proof) if not inputs.scope else (fate.left | proof.notna(), _no_proof(existing))
     stands = kept["side"] == kept["object_side"]
     fitted = {
@@ -137,21 +141,14 @@ def _enter_partition(
             proof=proof[here],
             kept=int((kept["side"] == entity.person).sum()),
         )
-    return existing[fate.unconfirmed & (existing["code"] != keys.UNREADABLE)]
+    absent = ~existing["code"].isin(listing["code"]) & (existing["code"] != keys.UNREADABLE)
+    return existing[(fate.unconfirmed | fate.left) & absent & ~existing["code"].isin(gone)]
 
 
 def _note_fate(book: Book, fate: decide.Fate, existing: pd.DataFrame) -> None:
     unreadable = existing["code"] == keys.UNREADABLE
     book.notes[UNREADABLE] += int(unreadable.sum())
     book.notes[UNCONFIRMED] += int((fate.unconfirmed & ~unreadable).sum())
-
-
-def _stands(existing: pd.DataFrame, kept: pd.DataFrame) -> pd.Series:
-    """Return which existing rows are on the side on which their kept row belongs."""
-    if not len(kept):
-        return pd.Series(data=False, index=existing.index)
-    here = pd.MultiIndex.from_frame(existing[["code", "object_side"]])
-    return pd.Series(here.isin(pd.MultiIndex.from_frame(kept[["code", "side"]])), index=existing.index)
 
 
 def _of_side(entity: Entity, *parts: pd.DataFrame) -> pd.DataFrame:
@@ -205,7 +202,7 @@ def _enter_part(
     twins = held["code"][~held["code"].isin(existing["code"])]  # which is the row nobody knows, but whom it should name
     entered = pd.concat([entered, desired[desired["code"].isin(twins)]], ignore_index=True) if len(twins) else entered
     members = _after(entered, held[~held["code"].isin(entered["code"])])
-    if set(COUNTS) <= set(inputs.shapes[MEMBERSHIP.name]):
+    if inputs.has_totals:
         return members
     return totals.without_columns(members, learners, agreed.totals, inputs.profiles)
 
@@ -243,12 +240,22 @@ def _after(entered: pd.DataFrame, untouched: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(place=lambda frame: keys.places(frame["code"]))
 
 
-def _enter_profiles(book: Book, inputs: Inputs, members: pd.DataFrame, in_scope: pd.Index) -> None:
+def _enter_profiles(book: Book, inputs: Inputs, members: pd.DataFrame, in_scope: pd.Index, *, unsure: set[int]) -> None:
+    """Enter the profiles; `unsure` are learners (codes) of whom rows count that nobody was asked about tonight.
+
+    In LearnUpon's package nothing says that such a row was found gone on another night. So that sums do not change from
+    night to night with the rows that were asked about, the profiles there are of these learners stay as they are.
+    """
     for entity in PROFILES:
         existing = inputs.profiles[entity.name]
         if not len(existing):
             continue
-        wanted = _everybody(members, entity, existing)
+        wanted = totals.everybody(members, entity.person, existing)
+        if unsure and not inputs.has_totals:
+            theirs = members.loc[members["code"].isin(unsure), f"{entity.person}__c"]
+            stay = is_in(wanted["Id"], theirs) & is_in(wanted["Id"], existing["Id"][existing[totals.LU_USER].notna()])
+            book.notes[UNSURE] += int(stay.sum())
+            wanted = wanted[~stay]
         if inputs.scope:
             wanted = wanted[wanted["Id"].isin(_scoped_people(inputs, entity, in_scope))]
         enter_profiles(book, entity, wanted, existing)
@@ -287,12 +294,6 @@ def build_totals(
     """Return the plan that brings every person's profile in step with the membership rows as they are."""
     book = Book(folder, shapes)
     for entity in PROFILES:
-        enter_profiles(book, entity, _everybody(members, entity, profiles[entity.name]), profiles[entity.name])
+        wanted = totals.everybody(members, entity.person, profiles[entity.name])
+        enter_profiles(book, entity, wanted, profiles[entity.name])
     return book.close(PROFILES, [])
-
-
-def _everybody(members: pd.DataFrame, entity: Entity, existing: pd.DataFrame) -> pd.DataFrame:
-    """Return the profiles of all who are referred to, and cleared ones of those who no longer are."""
-    wanted = totals.profiles(members, entity.person)
-    cleared = totals.bereft(existing, wanted, members["LU_Portal_Membership_ID__c"])
-    return pd.concat([part for part in (wanted, cleared) if len(part)] or [wanted], ignore_index=True)

@@ -23,6 +23,7 @@ from etl.paths import Progress
 from etl.schema import (
     CONTACT_ENROLLMENT,
     CONTACT_PATH,
+    COUNTS,
     KEY,
     MEMBERSHIP,
     REMOVED,
@@ -122,6 +123,11 @@ class Inputs:
         fields = (self.shapes[entity.name].get("Status__c") for entity in SIDES[row])
         return {field.length for field in fields if field and field.length}
 
+    @property
+    def has_totals(self) -> bool:
+        """Say whether memberships hold totals; LearnUpon's package has no fields for them."""
+        return set(COUNTS) <= set(self.shapes[MEMBERSHIP.name])
+
     @cached_property
     def people(self) -> pd.DataFrame:
         """Return side and person_id of every listed learner, indexed by learner: one index for all partitions."""
@@ -146,14 +152,19 @@ def member_questions(learners: pd.DataFrame, members: Park, portal_ids: Sequence
 
 
 def row_questions(inputs: Inputs, row: Row) -> pd.Series:
-    """Return the codes of rows that Salesforce holds but LearnUpon does not list: to be asked by id."""
+    """Return the codes of rows that Salesforce holds but LearnUpon does not list: to be asked by id.
+
+    Learners matched to nobody are left alone, unless their totals stand nowhere: only an answer tells them then.
+    """
+    summed = row == "enrollment" and inputs.with_profiles and not inputs.has_totals
+    left = inputs.unmatched[:0] if summed else inputs.unmatched
     asked = [pd.Series(dtype="int64")]
     for listings, held in tables(inputs, row, ["id"], [KEY, "LUUser__c", "Status__c", REMOVED]):
         listed = [part["id"].to_numpy() + place * keys.PLACE for place, part in enumerate(listings)]
         existing = [
             existing_frame(part, entity, inputs.portal_ids) for part, entity in zip(held, SIDES[row], strict=True)
         ]
-        asked.append(decide.questions(pd.Index(np.concatenate(listed)), _stacked(existing), inputs.unmatched))
+        asked.append(decide.questions(pd.Index(np.concatenate(listed)), _stacked(existing), left))
     asked_codes: pd.Series = pd.concat(asked).sort_values(ignore_index=True)
     return asked_codes
 

@@ -103,6 +103,13 @@ def bereft(existing: pd.DataFrame, wanted: pd.DataFrame, known_learners: pd.Seri
     )
 
 
+def everybody(members: pd.DataFrame, person: str, existing: pd.DataFrame) -> pd.DataFrame:
+    """Return the profiles of all who are referred to, and cleared ones of those who no longer are."""
+    wanted = profiles(members, person)
+    cleared = bereft(existing, wanted, members["LU_Portal_Membership_ID__c"])
+    return pd.concat([part for part in (wanted, cleared) if len(part)] or [wanted], ignore_index=True)
+
+
 def without_columns(
     members: pd.DataFrame, learners: pd.DataFrame, counted: pd.DataFrame, people: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:

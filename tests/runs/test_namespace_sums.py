@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -42,3 +43,43 @@ def test_a_doubled_membership_counts_for_whom_learnupon_names(installed: Stage) 
     refused(result, *((MEMBERSHIP, f"12345:member:{learner}", "rejected") for learner in learners))
     assert result.effects == []
     assert sums(installed, *people, *others) == before
+
+
+def test_a_learner_matched_to_nobody_keeps_what_is_not_listed(installed: Stage) -> None:
+    """Rows that LearnUpon has but does not list count for a learner who is matched no more; those that are gone do not.
+
+    No membership remembers the sums, so LearnUpon is asked about these rows too.
+    """
+    contact = installed.contact()
+    learner, archived = installed.learner(sf_contact_id=contact), installed.course()
+    installed.enroll(learner, archived, status="passed")
+    removed = installed.enroll(learner, status="completed")
+    installed.enroll(learner, status="failed")
+    installed.synced()
+    installed.academy.remove_course(archived)
+    installed.academy.remove_enrollment(removed)
+    installed.synced()
+    assert sums(installed, contact) == [[2, 0, 0, 0, 0, 1, 1]]
+    installed.academy.change_user(learner, sf_contact_id=None)
+    assert installed.synced().effects == []
+    installed.configure(guards={"max_confirmations": 0})
+    assert installed.synced().effects == []
+    assert sums(installed, contact) == [[2, 0, 0, 0, 0, 1, 1]]
+
+
+def test_sums_do_not_change_with_what_is_asked(installed: Stage) -> None:
+    """Where not all missing rows can be asked about in a night, sums come down one by one and never go up again."""
+    people = [installed.contact() for _ in range(3)]
+    numbers = [installed.enroll(installed.learner(sf_contact_id=one), status="passed") for one in people]
+    installed.synced()
+    for number in numbers:
+        installed.academy.remove_enrollment(number)
+    installed.configure(guards={"max_confirmations": 1})
+    chance, counted = Random(1), [3]  # noqa: S311 - a test's dice
+    for _ in range(8):
+        result = installed.run("run", random=chance)
+        assert result.code == 0
+        assert "2 profiles stay as they are" in result.warnings
+        counted.append(sum(counts[0] for counts in sums(installed, *people)))
+    assert counted == sorted(counted, reverse=True)
+    assert counted[-1] == 0
