@@ -16,7 +16,10 @@ from etl.plan import EntityPlan, Plan, in_order
 from etl.schema import KEY, Entity
 
 NOTHING = pd.DataFrame({"object": [], "key": [], "reason": []}, dtype="string[pyarrow]")
-_TWINS = "{n} rows of {name} share their key with another one; none of them was touched: remove all but one of each"
+_TWINS = (
+    "{n} rows of {name} share their key with another one; none of them was touched: remove all but one of each, once "
+    "nothing refers to the others"
+)
 
 
 class Book:

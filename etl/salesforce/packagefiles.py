@@ -45,7 +45,10 @@ class Parents:
         self._held: dict[str, pa.Table] = {}
 
     def ids(self, parent: str, keys: pa.Array) -> pa.Array:
-        """Return the record ids of parents (of that object) by their keys; null for one that is not there."""
+        """Return the record ids of parents (of that object) by their keys; null for one that is not there just once.
+
+        Of doubled parents somebody removes all but one, and the rows below those would be lost from sight.
+        """
         if parent not in self._held:
             self._held[parent] = self._read(BY_NAME[parent])
         held = self._held[parent]
@@ -56,7 +59,9 @@ class Parents:
         read_existing(self._org, entity, sorted(self._portals()), park)
         held = pa.concat_tables([table.select(["Id", KEY]) for table in park.batches()] or [park.read()])
         park.clear()
-        return held.select(["Id", KEY])
+        counted = pc.value_counts(held[KEY].combine_chunks())
+        once = counted.field("values").filter(pc.equal(counted.field("counts"), 1))
+        return held.filter(pc.is_in(held[KEY], value_set=once))
 
     def _portals(self) -> set[int]:
         found: set[int] = set()
@@ -70,7 +75,7 @@ class Parents:
 
 
 def write_inserts(org: Org, plan: EntityPlan, parents: Parents, folder: Path) -> tuple[list[PackagePart], pa.Array]:
-    """Write the rows to create, by portal; return the files, and the keys of rows whose parent is not there.
+    """Write the rows to create, by portal; return the files, and the keys of rows whose parent is not there just once.
 
     Such a row is not sent: without its parent it would never be found again, and be made anew every night.
     """
@@ -99,7 +104,7 @@ def write_inserts(org: Org, plan: EntityPlan, parents: Parents, folder: Path) ->
 
 
 def write_updates(org: Org, plan: EntityPlan, parents: Parents, folder: Path) -> tuple[list[Part], pa.Array]:
-    """Write the rows to update, by record id; return the files, and the keys of rows whose parent is not there."""
+    """Write the rows to update, by record id; return the files, and the keys of rows that `write_inserts` returns."""
     entity = plan.entity
     own = own_columns(entity)
     columns = [name for name in sent_columns(plan, creates=False) if name in own]

@@ -1,0 +1,57 @@
+"""LearnUpon's installed package when rows above are doubled or gone: what hangs below them is not made twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from runs import package_org as package
+from runs.small_world import quick
+from runs.stage import CONTACT_ROWS, MEMBERSHIP, USER_ROWS, Stage
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Iterator[Stage]:
+    """Give two empty portals and an org with the package and without people, served."""
+    with Stage(tmp_path, namespace=package.SPACE) as made:
+        yield made
+
+
+def doubled(stage: Stage, name: str, field: str, number: int) -> str:
+    """Put a second row like the one with this number into an object, and return its id."""
+    row = next(row for row in stage.org.rows(package.api(name)) if row[package.api(field)] == number)
+    fields = stage.org.objects[package.api(name)].fields
+    copied = {key: value for key, value in row.items() if fields[key].createable and value is not None}
+    return stage.org.insert(package.api(name), copied, record=False)
+
+
+@pytest.mark.parametrize("above", ["portal", "membership"])
+def test_nothing_is_made_below_doubles(installed: Stage, above: str) -> None:
+    """A row whose portal or membership is there twice waits until it is there once: its parent might be removed.
+
+    A mover's old row waits too.
+    """
+    learner = installed.learner()
+    moving = installed.enroll(learner, status="passed")
+    installed.synced()
+    who = learner
+    if above == "portal":
+        who = installed.learner()
+        twin = doubled(installed, package.PORTAL, "Portal_Id__c", 12345)
+    else:
+        installed.academy.change_user(learner, sf_contact_id=None, sf_user_id=installed.user())
+        twin = doubled(installed, MEMBERSHIP, "LU_Portal_Membership_ID__c", learner)
+    new = installed.enroll(who, status="failed")
+    installed.configure(guards={"max_delete_percent": 100})
+    result = installed.run(clock=quick())
+    assert result.code == 1
+    assert {entry.object for entry in result.effects} <= {"Contact", "User"}
+    waiting = {(line["key"], line["code"]) for line in result.table("refused.csv")}
+    assert (f"12345:enrollment:{new}", "PARENT_MISSING") in waiting
+    assert [row["LUEnrollment__c"] for row in package.records(installed, CONTACT_ROWS)] == [moving]
+    installed.org.delete(package.api(package.PORTAL if above == "portal" else MEMBERSHIP), twin, record=False)
+    installed.synced()
+    made = {**package.enrollments(installed, CONTACT_ROWS), **package.enrollments(installed, USER_ROWS)}
+    assert set(made) == {f"12345:enrollment:{number}" for number in (moving, new)}
+    installed.settled()
