@@ -147,12 +147,14 @@ class Tariff:
     def write(self, sent: Sent, portals: int = 1) -> Calls:
         """Return the calls of writing an object's rows and reading them back.
 
-        Rows of the package are created by portal, and updated by jobs of their own.
+        Rows of the package are created by portal, after a look for those whose membership was deleted, and updated by
+        jobs of their own.
         """
         if self.package and not sent.profile:
             portions = min(portals, sent.creates)
             inserts = self.ingest(_parts(sent.creates, portions)).times(portions) if portions else Calls()
-            written = inserts + self.ingest(sent.updates)
+            strays = sure(1) + Calls(0, self.query(sent.creates).most) if portions else Calls()
+            written = strays + inserts + self.ingest(sent.updates)
         else:
             written = self.ingest(sent.written)
         read_back = self.looked_at(sent, sent.written) if sent.written else Calls()

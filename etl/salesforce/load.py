@@ -42,6 +42,12 @@ HELD_BACK = "HELD_BACK"
 NO_PARENT = "PARENT_MISSING"
 """Code of a row of the package that was not sent: its portal or membership is not there, or there more than once."""
 _ORPHAN = "its portal or membership is not in Salesforce, or there more than once, so this row was not sent"
+ASTRAY = "WITHOUT_MEMBERSHIP"
+"""Code of a row of the package that was not sent, since it is there already and its membership was deleted."""
+_STRAY = (
+    "a row of this number and person is there that names no membership, so this one was not sent: let that row name "
+    "its membership, or delete it"
+)
 NOT_AGAIN = "NOT_SENT_AGAIN"
 """Code of a row that was refused in passing and not sent again, since the run stopped before."""
 _STOPPED = "refused for a passing reason; the run stopped before it could be sent again"
@@ -141,18 +147,19 @@ class Load:
     def _write_package(self, plan: EntityPlan, parents: Parents) -> None:
         """Write an object of LearnUpon's package: inserts, and updates by record id."""
         name = plan.entity.name
-        inserts, orphans = write_inserts(self.org, plan, parents, self.folder)
-        self._orphans(name, "insert", orphans)
+        inserts, orphans, astray = write_inserts(self.org, plan, parents, self.folder)
+        self._unsent(name, "insert", orphans, NO_PARENT, _ORPHAN)
+        self._unsent(name, "insert", astray, ASTRAY, _STRAY)
         for one in inserts:
             self._send(Upload(name, "insert", one.part, one.number, partial(prefixed, one.prefix)))
         updates, orphans = write_updates(self.org, plan, parents, self.folder)
-        self._orphans(name, "update", orphans)
+        self._unsent(name, "update", orphans, NO_PARENT, _ORPHAN)
         for part in updates:
             self._send(Upload(name, "update", part, "Id", partial(keys_of, plan.updates)))
 
-    def _orphans(self, name: str, operation: str, keys: pa.Array) -> None:
+    def _unsent(self, name: str, operation: str, keys: pa.Array, code: str, words: str) -> None:
         self._not_written.append(keys)
-        self._refuse(name, operation, refused(keys, NO_PARENT, _ORPHAN))
+        self._refuse(name, operation, refused(keys, code, words))
 
     def _delete(self, plan: EntityPlan) -> None:
         if not plan.deletes.rows:

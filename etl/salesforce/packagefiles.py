@@ -16,11 +16,14 @@ import pyarrow.compute as pc
 from etl import frames
 from etl.park import Park
 from etl.plan import EntityPlan
+from etl.salesforce import soql
 from etl.salesforce.csvtext import Part, Parts, changed_cells, lines, texts
 from etl.salesforce.org import Org
 from etl.salesforce.package import NUMBERS, own_columns, parent_of, portal_of
+from etl.salesforce.query import bulk_rows, count_rows, from_start
 from etl.salesforce.rowfiles import changed_in, in_slices, parent_column, sent_columns
 from etl.salesforce.snapshot import read_existing
+from etl.salesforce.typed import Column
 from etl.schema import BY_NAME, KEY, Entity
 
 
@@ -74,18 +77,53 @@ class Parents:
         return found
 
 
-def write_inserts(org: Org, plan: EntityPlan, parents: Parents, folder: Path) -> tuple[list[PackagePart], pa.Array]:
-    """Write the rows to create, by portal; return the files, and the keys of rows whose parent is not there just once.
+def strays(org: Org, entity: Entity) -> pa.Array:
+    """Return which enrollments (number and person) are there that name no membership: it was deleted below them.
 
-    Such a row is not sent: without its parent it would never be found again, and be made anew every night.
+    Nobody can say of which portal they are, so they are not read with the others.
+    """
+    parent = parent_of(entity)
+    if parent is None or entity.person is None or entity.row == "member":
+        return pa.array([], pa.string())
+    number = org.name(NUMBERS[entity.row])
+    source, condition = org.name(entity.name), soql.both(soql.is_blank(org.name(parent.name)), soql.is_set(number))
+    if not count_rows(org, source, condition):
+        return pa.array([], pa.string())
+    columns = [
+        Column(NUMBERS[entity.row], number, pa.int64()),
+        Column(entity.person_field, org.name(entity.person_field), pa.string()),
+    ]
+    query = soql.select([column.header for column in columns], source, condition)
+    found = from_start(lambda: list(bulk_rows(org, query, columns)))
+    return pa.concat_arrays([pa.array([], pa.string()), *(_whose(table, entity) for table in found)])
+
+
+def _whose(table: pa.Table, entity: Entity) -> pa.Array:
+    """Return number and person of enrollments as texts, null where nobody is named."""
+    numbers, people = pc.cast(table[NUMBERS[entity.row]], pa.string()), table[entity.person_field]
+    return pc.binary_join_element_wise(numbers, people, " ").combine_chunks()
+
+
+def write_inserts(
+    org: Org, plan: EntityPlan, parents: Parents, folder: Path
+) -> tuple[list[PackagePart], pa.Array, pa.Array]:
+    """Write the rows to create, by portal; return the files, and the keys of rows that are not sent, in two parts.
+
+    First those whose parent is not there just once: without it they would never be found again, and be made anew every
+    night. Then those that are there already but for their membership (see `strays`): they would be there twice.
     """
     entity, columns = plan.entity, own_columns(plan.entity)
     header = [org.name(name) for name in columns]
     files: dict[str, Parts] = {}
-    orphans = [pa.array([], pa.string())]
+    orphans, astray = [pa.array([], pa.string())], [pa.array([], pa.string())]
+    there = strays(org, entity) if plan.creates.rows else pa.array([], pa.string())
     for table in in_slices(plan.creates, parent_column(entity)):
         rows, lost = _with_parents(table, entity, parents)
         orphans.append(lost)
+        if len(there):
+            again = pc.fill_null(pc.is_in(_whose(rows, entity), value_set=there.drop_null()), False)
+            astray.append(rows.filter(again)[KEY].combine_chunks())
+            rows = rows.filter(pc.invert(again))
         # a portal's number is its own, so portals need not be kept apart
         portals = pc.if_else(entity.row == "portal", "", portal_of(rows[KEY]))
         for portal in pc.unique(portals).to_pylist():
@@ -100,11 +138,11 @@ def write_inserts(org: Org, plan: EntityPlan, parents: Parents, folder: Path) ->
             pass  # leaving the block finishes the last file
         prefix = "" if entity.row == "portal" else f"{portal}:{entity.row}:"
         made.extend(PackagePart(part, prefix, number) for part in parts.done)
-    return made, pa.concat_arrays(orphans)
+    return made, pa.concat_arrays(orphans), pa.concat_arrays(astray)
 
 
 def write_updates(org: Org, plan: EntityPlan, parents: Parents, folder: Path) -> tuple[list[Part], pa.Array]:
-    """Write the rows to update, by record id; return the files, and the keys of rows that `write_inserts` returns."""
+    """Write the rows to update, by record id; return the files, and the keys of rows without just one parent there."""
     entity = plan.entity
     own = own_columns(entity)
     columns = [name for name in sent_columns(plan, creates=False) if name in own]

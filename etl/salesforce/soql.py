@@ -75,6 +75,11 @@ def is_set(field: str) -> str:
     return f"{name(field)} != null"
 
 
+def is_blank(field: str) -> str:
+    """Return the condition that a field is blank."""
+    return f"{name(field)} = null"
+
+
 def is_true(field: str) -> str:
     """Return the condition that a checkbox is set."""
     return f"{name(field)} = true"

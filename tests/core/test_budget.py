@@ -32,7 +32,7 @@ LISTED = st.builds(
         (TARIFF.keyed(0), 0), (TARIFF.keyed(1), 1), (TARIFF.keyed(3_000), 10), (TARIFF.keyed(3_001), 3),
         (TARIFF.ingest(0), 0), (TARIFF.ingest(1), 7), (TARIFF.ingest(2_000_000), 5 * 12),
         (TARIFF.write(Sent(creates=1, desired=1)), 8), (TARIFF.write(Sent(deletes=1)), 8), (TARIFF.write(Sent()), 0),
-        (PACKAGE.write(Sent(creates=5, desired=5), portals=2), 18), (PACKAGE.parents([Sent(updates=1)]), 8),
+        (PACKAGE.write(Sent(creates=5, desired=5), portals=2), 19), (PACKAGE.parents([Sent(updates=1)]), 8),
         (PACKAGE.parents([Sent(updates=1, profile=True)]), 0), (TARIFF.parents([Sent(updates=1)]), 0),
     ],
 )  # fmt: skip

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from runs import package_org as package
 from runs.small_world import quick
-from runs.stage import CONTACT_ROWS, MEMBERSHIP, USER_ROWS, Stage
+from runs.stage import CONTACT_PATHS, CONTACT_ROWS, MEMBERSHIP, USER_ROWS, Stage
+
+LOOKUP = "LearnUpon_Portal_Membership__c"
 
 
 @pytest.fixture
@@ -54,4 +56,31 @@ def test_nothing_is_made_below_doubles(installed: Stage, above: str) -> None:
     installed.synced()
     made = {**package.enrollments(installed, CONTACT_ROWS), **package.enrollments(installed, USER_ROWS)}
     assert set(made) == {f"12345:enrollment:{number}" for number in (moving, new)}
+    installed.settled()
+
+
+def test_a_row_whose_membership_was_deleted_is_not_made_twice(installed: Stage) -> None:
+    """An enrollment that lost its membership is told of and not inserted again, until it names one or is deleted."""
+    learner, course = installed.learner(), installed.course()
+    numbers = [installed.enroll(learner, course, status="passed") for _ in range(2)]
+    on_path = installed.enroll_path(learner, installed.path(course), status="passed")
+    installed.synced()
+    (member,) = package.members(installed).values()
+    installed.org.delete(package.api(MEMBERSHIP), member["Id"], record=False)
+    installed.enroll(installed.learner(), course, status="failed")
+    for _ in range(2):
+        result = installed.run(clock=quick())
+        assert result.code == 1
+        waiting = {line["key"] for line in result.table("refused.csv") if line["code"] == "WITHOUT_MEMBERSHIP"}
+        assert waiting == {f"12345:path:{on_path}", *(f"12345:enrollment:{number}" for number in numbers)}
+    rows = {row["LUEnrollment__c"]: row["Id"] for row in package.records(installed, CONTACT_ROWS)}
+    assert len(rows) == len(package.records(installed, CONTACT_ROWS)) == 3
+    own = {package.api(LOOKUP): package.members(installed)[f"12345:member:{learner}"]["Id"]}
+    installed.org.update(package.api(CONTACT_ROWS), rows[numbers[0]], own, record=False)
+    installed.org.delete(package.api(CONTACT_ROWS), rows[numbers[1]], record=False)
+    (path,) = package.records(installed, CONTACT_PATHS)
+    installed.org.update(package.api(CONTACT_PATHS), path["Id"], own, record=False)
+    assert len(installed.synced().done(package.api(CONTACT_ROWS), "create")) == 1
+    assert len(package.enrollments(installed, CONTACT_ROWS)) == 3
+    assert set(package.enrollments(installed, CONTACT_PATHS)) == {f"12345:path:{on_path}"}
     installed.settled()
