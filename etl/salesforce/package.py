@@ -2,7 +2,8 @@
 
 Our additions (`Field.ours`) do not exist there and are read as null. A row is known by its portal and LearnUpon's id:
 the portal's `Portal_Id__c`, the membership's `Portal_Id__c` and `LU_Portal_Membership_ID__c`, and for enrollments the
-membership's portal and `LUEnrollment__c` (design section 7; names attested in customers' metadata).
+membership's portal and `LUEnrollment__c` (design section 7; names attested in customers' metadata). A membership whose
+`Portal_Id__c` is blank is of the portal that it stands below.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from etl import frames
 from etl.salesforce import soql
 from etl.salesforce.org import Org
 from etl.salesforce.typed import Column
-from etl.schema import KEY, Entity, Field
+from etl.schema import KEY, MEMBERSHIP, Entity, Field
 
-_PORTAL, _PARENT_PORTAL, _PARENT_NUMBER = "portal", "parent_portal", "parent_number"
+_PORTAL, _ABOVE, _PARENT_NUMBER = "portal", "above", "parent_number"
+"""The portal's number that a membership itself has, that of the portal above it, and LearnUpon's user id."""
 _MEMBER_NUMBER = "LU_Portal_Membership_ID__c"
 NUMBERS = {
     "portal": "Portal_Id__c",
@@ -47,31 +49,42 @@ def columns(org: Org, entity: Entity) -> list[Column]:
     parent = parent_of(entity)
     if parent is None:
         return found
-    found.append(Column(_PARENT_PORTAL, org.name(f"{parent.relationship}.Portal_Id__c"), pa.int64()))
+    own, above = _portal_paths(entity)
     if entity.row != "member":
+        found.append(Column(_PORTAL, org.name(own), pa.int64()))
         found.append(Column(_PARENT_NUMBER, org.name(f"{parent.relationship}.{_MEMBER_NUMBER}"), pa.int64()))
-    return found
+    return [*found, Column(_ABOVE, org.name(above), pa.int64())]
+
+
+def _portal_paths(entity: Entity) -> tuple[str, str]:
+    """Return where a membership's portal stands, seen from an object with a parent: on itself, and on the portal."""
+    above = f"{MEMBERSHIP.field('LearnUpon_Portal__c').relationship}.Portal_Id__c"
+    parent = parent_of(entity)
+    if entity.row == "member" or parent is None:
+        return "Portal_Id__c", above
+    return f"{parent.relationship}.Portal_Id__c", f"{parent.relationship}.{above}"
 
 
 def condition(org: Org, entity: Entity, portal_ids: Sequence[int]) -> str:
     """Return the condition for rows of the configured portals."""
-    path = "Portal_Id__c"
-    parent = parent_of(entity)
-    if parent is not None and entity.row != "member":
-        path = f"{parent.relationship}.Portal_Id__c"
-    return soql.numbers_in(org.name(path), portal_ids)
+    if parent_of(entity) is None:
+        return soql.numbers_in(org.name("Portal_Id__c"), portal_ids)
+    own, above = (org.name(path) for path in _portal_paths(entity))
+    below = soql.both(soql.is_blank(own), soql.numbers_in(above, portal_ids))
+    return soql.either([soql.numbers_in(own, portal_ids), f"({below})"])
 
 
 def existing(table: pa.Table, entity: Entity) -> pa.Table:
     """Return rows as `frames.entity_schema` has them; rows without LearnUpon's id are nobody's, and left out."""
-    portal = table[_PARENT_PORTAL] if entity.row in {"enrollment", "path"} else table["Portal_Id__c"]
-    made = {KEY: _key(portal, entity.row, table[NUMBERS[entity.row]])}
     parent = parent_of(entity)
+    portal = table[_PORTAL] if entity.row in {"enrollment", "path"} else table["Portal_Id__c"]
     if parent is not None:
-        if entity.row == "member":
-            made[parent.name] = _key(table[_PARENT_PORTAL], "portal", table[_PARENT_PORTAL])
-        else:
-            made[parent.name] = _key(table[_PARENT_PORTAL], "member", table[_PARENT_NUMBER])
+        portal = pc.coalesce(portal, table[_ABOVE])
+    made = {KEY: _key(portal, entity.row, table[NUMBERS[entity.row]])}
+    if parent is not None and entity.row == "member":
+        made[parent.name] = _key(table[_ABOVE], "portal", table[_ABOVE])
+    elif parent is not None:
+        made[parent.name] = _key(portal, "member", table[_PARENT_NUMBER])
     held = [
         made[field.name]
         if field.name in made

@@ -84,3 +84,23 @@ def test_a_row_whose_membership_was_deleted_is_not_made_twice(installed: Stage) 
     assert len(package.enrollments(installed, CONTACT_ROWS)) == 3
     assert set(package.enrollments(installed, CONTACT_PATHS)) == {f"12345:path:{on_path}"}
     installed.settled()
+
+
+def test_a_membership_without_its_number_is_of_the_portal_above(installed: Stage) -> None:
+    """A membership whose portal number is blank is known by the portal that it stands below, and so are its rows."""
+    one, two = installed.learner(), installed.learner(installed.partners)
+    number = installed.enroll(one, status="passed")
+    installed.enroll(two, portal=installed.partners, status="failed")
+    installed.synced()
+    before = package.members(installed)
+    for row in before.values():
+        installed.org.update(package.api(MEMBERSHIP), row["Id"], {package.api("Portal_Id__c"): None}, record=False)
+    result = installed.synced("run", "--portal", "academy")
+    assert [(entry.id, entry.operation) for entry in result.effects] == [
+        (before[f"12345:member:{one}"]["Id"], "update")
+    ]
+    installed.academy.change_enrollment(number, percentage=61)
+    assert {entry.operation for entry in installed.synced().effects} == {"update"}
+    after = package.members(installed)
+    assert {key: row["Id"] for key, row in after.items()} == {key: row["Id"] for key, row in before.items()}
+    installed.settled()
