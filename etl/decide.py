@@ -105,19 +105,31 @@ def member_questions(listed: pd.Index, existing: pd.DataFrame) -> pd.Series:
     return existing.loc[missing & ~flagged, "code"].drop_duplicates().sort_values()
 
 
+def is_finished(existing: pd.DataFrame, finished: frozenset[str], known: frozenset[str]) -> pd.Series:
+    """Return which existing rows are finished: by their label, or by the day of completion where that says nothing.
+
+    `finished` and `known` are labels, lower case. A label that is not known may be one of earlier settings: a row can
+    keep it through any change of them while its learner is unmatched, or get it back by `undo`.
+    """
+    shown = existing["Status__c"].str.strip().str.lower()
+    completed = ~shown.isin(known).astype(bool) & existing["Date_Completed__c"].notna()
+    done: pd.Series = shown.isin(finished).astype(bool) | completed
+    return done
+
+
 def fate(
     existing: pd.DataFrame,
     listing: pd.DataFrame,
     wanted: pd.Series,
     unmatched: pd.Index,
     gone: frozenset[int],
-    finished: frozenset[str],
+    done: pd.Series,
 ) -> Fate:
     """Decide the fate of existing enrollment (or path) rows of both sides.
 
     `existing`: code, object_side (Contact or User), LUUser__c, Status__c and the flag. `listing`: code, learner, side
-    (null: unmatched), each code once; `wanted` says which of its rows belong in Salesforce. `finished`: labels, lower
-    case.
+    (null: unmatched), each code once; `wanted` says which of its rows belong in Salesforce, `done` which existing rows
+    are finished (`is_finished`).
     """
     place = pd.Index(listing["code"]).get_indexer(pd.Index(existing["code"]))
     listed = pd.Series(place >= 0, index=existing.index)
@@ -131,7 +143,6 @@ def fate(
         listed_side = pd.Series(pd.NA, index=existing.index, dtype="string[pyarrow]")
     unreadable = existing["code"] == keys.UNREADABLE
     flagged = _flagged(existing)
-    done = existing["Status__c"].str.strip().str.lower().isin(finished).astype(bool)
     is_gone = existing["code"].isin(gone)
     left = (listed & ~owner_matched) | (~listed & ~unreadable & _are_in(owners(existing), unmatched))
     absent = ~listed & ~left & ~unreadable

@@ -17,7 +17,7 @@ from etl.paths import Progress
 from etl.plan import Plan
 from etl.schema import COUNTS, CUSTOM, ENTITIES, KEY, MEMBERSHIP, PORTAL, PROFILES, Entity
 from etl.settle import as_listed, settle
-from etl.situation import SIDES, Inputs, Row, Settled, existing_frame, held_number, partitions
+from etl.situation import SIDES, Inputs, Row, Settled, existing_frame, held_number, is_finished, partitions
 
 _OF_PROFILES = ["code", "Contact__c", "User__c", "LU_Portal_Membership_ID__c", totals.LAST_ACCESS, *COUNTS]
 UNLISTED = "{n} enrollments belong to users that /users does not list; their rows in Salesforce stay as they are"
@@ -104,9 +104,8 @@ def _enter_partition(
     """Enter the rows of one partition; return the readable ones of Salesforce that nobody was asked about yet."""
     listing, wanted, held = partition
     existing = book.apart(held, SIDES[row])
-    finished = rows.finished_labels(inputs.rules.finished_statuses, inputs.rules.status_labels, inputs.lengths(row))
     gone = inputs.gone.get(row, frozenset())
-    fate = decide.fate(existing, listing, wanted, inputs.unmatched, gone, finished)
+    fate = decide.fate(existing, listing, wanted, inputs.unmatched, gone, is_finished(inputs, row, existing))
     _note_fate(book, fate, existing)
     mine = listing[wanted].reset_index(drop=True)
     if row == "path":

@@ -74,6 +74,11 @@ def finished_labels(finished: Iterable[str], renamed: Mapping[str, str], lengths
     return frozenset().union(*(shown_as(status, renamed, lengths) for status in finished))
 
 
+def known_labels(renamed: Mapping[str, str], lengths: Iterable[int] = ()) -> frozenset[str]:
+    """Return the labels, lower case, that stand for any status that is known (see `shown_as`)."""
+    return finished_labels((*STATUSES, *renamed), renamed, lengths)
+
+
 def statuses_shown(shown: pd.Series, renamed: Mapping[str, str], lengths: Iterable[int] = ()) -> pd.Series:
     """Return the statuses that labels in Salesforce stand for; the empty text for a label of none that is known."""
     known = {text: status for status in STATUSES for text in shown_as(status, {}, lengths)}

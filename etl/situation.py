@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etl import decide, frames, keys
+from etl import decide, frames, keys, rows
 from etl.config.models import RulesSettings
 from etl.normalise import Shapes
 from etl.park import Number, Park, parts_for
@@ -192,6 +192,13 @@ def _unflagged(park: Park, portal_id: int) -> int:
         ours = pc.starts_with(table[KEY], f"{portal_id}:")
         number += pc.sum(pc.and_not(ours, pc.fill_null(table[REMOVED], False))).as_py() or 0
     return number
+
+
+def is_finished(inputs: Inputs, row: Row, existing: pd.DataFrame) -> pd.Series:
+    """Return which existing rows of a kind are finished by the settings of now (`decide.is_finished`)."""
+    labels, lengths = inputs.rules.status_labels, inputs.lengths(row)
+    finished = rows.finished_labels(inputs.rules.finished_statuses, labels, lengths)
+    return decide.is_finished(existing, finished, rows.known_labels(labels, lengths))
 
 
 def existing_frame(table: pa.Table, entity: Entity, portal_ids: Sequence[int]) -> pd.DataFrame:

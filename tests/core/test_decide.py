@@ -13,13 +13,14 @@ from etl import decide, keys, situation
 from etl.schema import CONTACT_ENROLLMENT, MEMBERSHIP
 
 FINISHED = frozenset({"passed", "failed", "completed"})
+KNOWN = FINISHED | {"in progress"}
 NOBODY = pd.Index([], dtype="int64")
 
 
 def _held(**columns: Any) -> pd.DataFrame:
     row = {"code": 7, "object_side": "Contact", "LUUser__c": 5, "Status__c": "In Progress", **columns}
     texts = {"object_side": "string[pyarrow]", "Status__c": "string[pyarrow]", "LUUser__c": "Int64"}
-    return pd.DataFrame([{"Removed_In_LearnUpon__c": False, **row}]).astype(texts)
+    return pd.DataFrame([{"Removed_In_LearnUpon__c": False, "Date_Completed__c": None, **row}]).astype(texts)
 
 
 def _listed(side: str | None = "Contact", code: int = 7) -> pd.DataFrame:
@@ -33,7 +34,7 @@ def _fate(held: pd.DataFrame, listing: pd.DataFrame, *, wanted: bool = True, **k
         pd.Series([wanted] * len(listing), dtype=bool) & listing["side"].notna(),
         known.get("unmatched", NOBODY),
         known.get("gone", frozenset()),
-        FINISHED,
+        decide.is_finished(held, FINISHED, KNOWN),
     )
     said = [name for name in ("kept", "left", "unconfirmed") if getattr(fate, name).iloc[0]]
     said += [] if pd.isna(fate.proof.iloc[0]) else [fate.proof.iloc[0]]
@@ -42,6 +43,7 @@ def _fate(held: pd.DataFrame, listing: pd.DataFrame, *, wanted: bool = True, **k
 
 
 GONE = frozenset({7})
+DAY = pd.Timestamp("2026-01-05", tz="UTC")
 SHELL: dict[str, Any] = {"LUUser__c": None, "Status__c": None, "Removed_In_LearnUpon__c": True}
 """What an upsert of the flag alone makes of a row that somebody deleted just before."""
 FATES: list[tuple[dict[str, Any], pd.DataFrame, dict[str, Any], str]] = [
@@ -57,6 +59,9 @@ FATES: list[tuple[dict[str, Any], pd.DataFrame, dict[str, Any], str]] = [
     ({}, _listed(code=8), {"gone": GONE}, "gone"),
     ({"Status__c": None}, _listed(code=8), {"gone": GONE}, "gone"),
     ({"Status__c": " PASSED "}, _listed(code=8), {"gone": GONE}, "kept"),
+    ({"Status__c": "Fertig", "Date_Completed__c": DAY}, _listed(code=8), {"gone": GONE}, "kept"),
+    ({"Status__c": "Fertig"}, _listed(code=8), {"gone": GONE}, "gone"),
+    ({"Date_Completed__c": DAY}, _listed(code=8), {"gone": GONE}, "gone"),
     ({"Status__c": "Passed"}, _listed(code=8), {}, "unconfirmed"),
     ({"Removed_In_LearnUpon__c": True}, _listed(code=8), {}, "kept"),
     ({"Removed_In_LearnUpon__c": True}, _listed(code=8), {"gone": GONE}, "kept"),

@@ -193,4 +193,12 @@ MUTANTS = (
         planted="np.searchsorted(place[order], np.arange(count + 1).clip(0, count - 1))",
         tests=("core/test_plan.py::test_parked_rows_come_back_each_once",),
     ),
+    Mutant(
+        id="label-of-earlier-settings",
+        bug="A finished row with a label of earlier settings is deleted once it is gone.",
+        file="etl/decide.py",
+        source="shown.isin(finished).astype(bool) | completed",
+        planted="shown.isin(finished).astype(bool)",
+        tests=("core/test_decide.py::test_the_fate_of_a_row",),
+    ),
 )

@@ -231,3 +231,26 @@ def test_a_finished_label_that_was_cut_is_still_finished(stage: Stage) -> None:
     stage.synced()
     assert stage.row(CONTACT_ROWS, key(number))["Status__c"] == "Passed with distinct"
     assert flags(stage) == {key(number): True}
+
+
+@pytest.mark.rule("3.35")
+def test_a_finished_row_with_a_label_of_earlier_settings_is_kept(stage: Stage) -> None:
+    """A label that no settings of now know hides no finished row: the day of completion says that it is one."""
+    contact = stage.contact()
+    away, there = stage.learner(sf_contact_id=contact), stage.learner()
+    stage.configure(rules={"status_labels": {"completed": "Fertig"}}, guards={"max_source_shrink_percent": 100})
+    numbers = [stage.enroll(learner, status="completed") for learner in (away, there)]
+    unfinished = stage.enroll(there, status="on_hold", date_completed=None)
+    stage.synced("backfill")
+    stage.academy.change_user(away, sf_contact_id=None)
+    stage.settings["rules"] = {}
+    stage.synced("run", "--portal", "partners")
+    for number in (*numbers, unfinished):
+        stage.academy.remove_enrollment(number)
+    stage.synced()
+    stage.academy.change_user(away, sf_contact_id=contact)
+    stage.synced()
+    assert {name: (row["Status__c"], row[FLAG]) for name, row in stage.rows(CONTACT_ROWS).items()} == {
+        key(number): ("Fertig", True) for number in numbers
+    }
+    stage.settled()

@@ -140,7 +140,8 @@ def _fates(inputs: Inputs) -> tuple[set[int], set[int]]:
     for listing, existing in situation.partitions(inputs, "enrollment"):
         known = decide.with_people(listing, inputs.people)
         wanted = decide.is_wanted(known, tuple(inputs.rules.finished_statuses))
-        fate = decide.fate(existing, known, wanted, inputs.unmatched, inputs.gone["enrollment"], finished)
+        done = decide.is_finished(existing, finished, rows.known_labels({}))
+        fate = decide.fate(existing, known, wanted, inputs.unmatched, inputs.gone["enrollment"], done)
         doomed.update(keys.lu_ids(existing.loc[fate.proof.notna(), "code"]).tolist())
         flagged.update(keys.lu_ids(existing.loc[fate.kept, "code"]).tolist())
     return doomed, flagged
