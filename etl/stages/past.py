@@ -15,7 +15,7 @@ from etl.salesforce.query import count_rows
 from etl.salesforce.snapshot import ours
 from etl.schema import CUSTOM
 from etl.stages.job import Job
-from etl.state.history import allowed_deletes
+from etl.state.history import own_deletes
 
 WINDOW = timedelta(days=7)
 _CLOCKS_DIFFER = timedelta(hours=1)
@@ -28,19 +28,20 @@ def deleted(job: Job, org: Org) -> dict[str, int]:
     """Return how many rows of the run's portals this user deleted in the last seven days, by object.
 
     Four requests. Rows that a run of this state folder deleted with a person's leave are not counted; without the
-    folder they are: rather a run that asks once too often than one that deletes too much. Where Salesforce does not
-    say who the user is, everybody's deletes count. Raises what the requests raise: a past that cannot be seen stops
-    the run.
+    folder they are: rather a run that asks once too often than one that deletes too much. Such rows may have left the
+    recycle bin, and must not be taken off other ones: so never less than what runs deleted without leave and is still
+    there counts. Where Salesforce does not say who the user is, everybody's deletes count. Raises what the requests
+    raise: a past that cannot be seen stops the run.
     """
     since = (org.server_time() or job.clock.now()) - WINDOW
     mine = soql.is_in("LastModifiedById", [org.user_id]) if org.user_id else ""
     gone = soql.both(soql.is_true("IsDeleted"), soql.since("SystemModstamp", since), mine)
-    allowed = allowed_deletes(
+    allowed, others = own_deletes(
         job.settings.state_dir, since=since + _CLOCKS_DIFFER, org_id=org.org_id, portal_ids=frozenset(job.portal_ids)
     )
     found = {}
     for entity in _DELETED:
         condition = soql.both(gone, ours(org, entity, job.portal_ids))
         rows = count_rows(org, org.name(entity.name), condition, deleted_too=True)
-        found[entity.name] = max(0, rows - allowed[entity.name])
+        found[entity.name] = max(rows - allowed[entity.name], min(rows, others[entity.name]))
     return found

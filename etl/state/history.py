@@ -61,20 +61,24 @@ def history(state_dir: Path) -> list[RunSummary]:
     return [replace(run, undone_by=undone.get(run.run_id, "")) for run in runs]
 
 
-def allowed_deletes(state_dir: Path, *, since: datetime, org_id: str, portal_ids: frozenset[int]) -> Counter[str]:
-    """Return how many rows of each object were deleted with a person's leave by runs that began at `since` or later.
+def own_deletes(
+    state_dir: Path, *, since: datetime, org_id: str, portal_ids: frozenset[int]
+) -> tuple[Counter[str], Counter[str]]:
+    """Return how many rows of each object runs that began at `since` or later deleted: with a person's leave, and else.
 
-    Those are the runs in which a guard on deletes was overridden. Only runs of this org and of these portals count.
+    With leave is a run in which a guard on deletes was overridden. Only runs of this org and of these portals count.
     """
-    rows: Counter[str] = Counter()
+    allowed: Counter[str] = Counter()
+    others: Counter[str] = Counter()
     for folder in _folders(state_dir):
         report = _report(folder)
         if report is None or _begun(folder) < since or report.get("org_id") != org_id:
             continue
         with suppress(AttributeError, KeyError, TypeError, ValueError):
-            if {portal["portal_id"] for portal in report["portals"]} <= portal_ids and _lifted(report):
+            if {portal["portal_id"] for portal in report["portals"]} <= portal_ids:
+                rows = allowed if _lifted(report) else others
                 rows.update({name: int(counts["deleted"]) for name, counts in report["objects"].items()})
-    return rows
+    return allowed, others
 
 
 def _lifted(report: dict[str, Any]) -> bool:

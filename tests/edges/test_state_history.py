@@ -15,7 +15,7 @@ import pytest
 from etl.clock import Clock
 from etl.errors import UsageFault
 from etl.state import Journal, RunDir, history, load_report, prune, remove_leftovers, unfinished_journals
-from etl.state.history import allowed_deletes
+from etl.state.history import own_deletes
 
 NOW = datetime(2026, 11, 22, 1, 0, tzinfo=UTC)
 CLOCK = Clock(now=lambda: NOW)
@@ -170,7 +170,7 @@ def test_runs_of_one_second_are_in_the_order_they_ended(tmp_path: Path) -> None:
 
 
 def test_deletes_that_a_person_allowed(tmp_path: Path) -> None:
-    """Deletes count as allowed when an override lifted a guard on them, in this org, in these portals, since then."""
+    """Deletes in this org, in these portals, since then are allowed when an override lifted a guard on them, or not."""
 
     def report(**changes: object) -> dict[str, object]:
         return {
@@ -196,6 +196,6 @@ def test_deletes_that_a_person_allowed(tmp_path: Path) -> None:
     make_run(tmp_path, "20261122T005959Z-0000", report=report())
     for number, changes in enumerate(others):
         make_run(tmp_path, f"20261122T02000{number}Z-0000", report=report(**changes))
-    found = allowed_deletes(tmp_path, since=NOW, org_id="org", portal_ids=frozenset({1, 2}))
-    assert found == {"One": 14, "Two": 2}
-    assert allowed_deletes(tmp_path / "none", since=NOW, org_id="org", portal_ids=frozenset({1})) == {}
+    found = own_deletes(tmp_path, since=NOW, org_id="org", portal_ids=frozenset({1, 2}))
+    assert found == ({"One": 14, "Two": 2}, {"One": 21, "Two": 3})
+    assert own_deletes(tmp_path / "none", since=NOW, org_id="org", portal_ids=frozenset({1})) == ({}, {})

@@ -158,8 +158,8 @@ MUTANTS = (
         id="override-stays",
         bug="Deletes that a person allowed count against all later runs of the week.",
         file="etl/stages/past.py",
-        source="max(0, rows - allowed[entity.name])",
-        planted="rows",
+        source="max(rows - allowed[entity.name],",
+        planted="max(rows,",
         tests=(f"{_WEEK}::test_what_a_person_allowed_does_not_count_again",),
     ),
     Mutant(

@@ -112,6 +112,17 @@ def test_what_a_person_allowed_does_not_count_again(stage: Stage) -> None:
     stopped(_night(stage, rows[8:9]), 3, f"{_WEEK}: 10 is over 4")
 
 
+def test_allowed_deletes_that_left_the_bin_hide_no_others(stage: Stage) -> None:
+    """What a person allowed is taken off itself alone: emptied from the recycle bin it makes no room for more."""
+    rows = _school(stage)
+    assert _night(stage, rows[:6], "run", "--allow-deletes", "6").code == 0
+    for row in stage.org.rows(CONTACT_ROWS, include_deleted=True):
+        if row["IsDeleted"]:
+            stage.org.purge(CONTACT_ROWS, row["Id"])
+    assert _night(stage, rows[6:9]).code == 0
+    stopped(_night(stage, rows[9:11]), 3, f"{_WEEK}: 5 is over 4")
+
+
 def test_only_our_own_deletes_of_our_portals_count(stage: Stage) -> None:
     """What people delete counts for nothing, nor what this user deletes of other portals or of nobody's rows."""
     rows = _school(stage)
