@@ -249,7 +249,7 @@ def _enter_profiles(book: Book, inputs: Inputs, members: pd.DataFrame, in_scope:
         existing = inputs.profiles[entity.name]
         if not len(existing):
             continue
-        wanted = totals.everybody(members, entity.person, existing)
+        wanted = totals.everybody(members, entity.person, existing, inputs.named.get(entity.name, frozenset()))
         if unsure and not inputs.has_totals:
             theirs = members.loc[members["code"].isin(unsure), f"{entity.person}__c"]
             stay = is_in(wanted["Id"], theirs) & is_in(wanted["Id"], existing["Id"][existing[totals.LU_USER].notna()])

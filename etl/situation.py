@@ -6,7 +6,7 @@ Reads parked rows and nothing else from the world.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -105,6 +105,8 @@ class Inputs:
     rules: RulesSettings
     gone: Mapping[str, frozenset[int]]
     """Codes that LearnUpon, asked by id, said are gone: `member`, `enrollment`, `path`."""
+    named: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Contact and User: people who are known to be ours by a membership alone (`etl.stages.people.known_by_rows`)."""
     with_profiles: bool = True
     scope: Scope | None = None
     """None: everything. Else a backfill: creates and updates in its scope, the rest is neither judged nor counted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,13 +85,17 @@ def profiles(memberships: pd.DataFrame, person: str) -> pd.DataFrame:
     return pd.concat([summed, counts], axis=1).rename_axis("Id").reset_index()
 
 
-def bereft(existing: pd.DataFrame, wanted: pd.DataFrame, known_learners: pd.Series) -> pd.DataFrame:
+def bereft(
+    existing: pd.DataFrame, wanted: pd.DataFrame, known_learners: pd.Series, known_people: Collection[str] = ()
+) -> pd.DataFrame:
     """Return the profiles of people whom no membership refers to any more: counts 0, no LearnUpon id, no last access.
 
-    Only people whose LearnUpon id is one of `known_learners` (our portals' user ids) are ours to clear: another portal,
-    synced by another configuration, may have written the rest. `existing` and `wanted` are profile frames.
+    Only people whose LearnUpon id is one of `known_learners` (our portals' user ids), or who are among `known_people`
+    (record ids), are ours to clear: another portal, synced by another configuration, may have written the rest.
+    `existing` and `wanted` are profile frames.
     """
-    left = existing[existing[LU_USER].isin(known_learners) & ~is_in(existing["Id"], wanted["Id"])]
+    ours = existing[LU_USER].isin(known_learners) | existing["Id"].isin(list(known_people))
+    left = existing[ours & ~is_in(existing["Id"], wanted["Id"])]
     nothing = pd.Series(0, index=left.index, dtype="Int64")
     return pd.DataFrame(
         {
@@ -103,10 +107,12 @@ def bereft(existing: pd.DataFrame, wanted: pd.DataFrame, known_learners: pd.Seri
     )
 
 
-def everybody(members: pd.DataFrame, person: str, existing: pd.DataFrame) -> pd.DataFrame:
-    """Return the profiles of all who are referred to, and cleared ones of those who no longer are."""
+def everybody(
+    members: pd.DataFrame, person: str, existing: pd.DataFrame, known_people: Collection[str] = ()
+) -> pd.DataFrame:
+    """Return the profiles of all who are referred to, and cleared ones of those who no longer are (see `bereft`)."""
     wanted = profiles(members, person)
-    cleared = bereft(existing, wanted, members["LU_Portal_Membership_ID__c"])
+    cleared = bereft(existing, wanted, members["LU_Portal_Membership_ID__c"], known_people)
     return pd.concat([part for part in (wanted, cleared) if len(part)] or [wanted], ignore_index=True)
 
 

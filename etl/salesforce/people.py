@@ -61,11 +61,16 @@ def find_by_email(org: Org, person: Person, emails: Sequence[str]) -> pd.DataFra
 
 def referred_to(org: Org, entity: Entity, ids: Sequence[str]) -> set[str]:
     """Return which of these people (record ids of 18 characters) any membership refers to, of whatever portal."""
+    return set(references(org, entity, ids))
+
+
+def references(org: Org, entity: Entity, ids: Sequence[str]) -> pd.Series:
+    """Return these people as memberships of whatever portal refer to them: once for each membership that does."""
     field = org.name(f"{entity.name}__c")
     columns = [Column("person", field, pa.string())]
     source = org.name(MEMBERSHIP.name)
     table = from_start(lambda: _together(rows_of(org, source, columns, field, ids), columns))
-    return set(to_18(frames.to_pandas(table)["person"]).dropna())
+    return to_18(frames.to_pandas(table)["person"]).dropna()
 
 
 def _together(tables: Iterable[pa.Table], columns: Sequence[Column]) -> pa.Table:

@@ -25,7 +25,7 @@ from etl.stages.extract import Kind, Portals, coded_courses, listed_paths
 from etl.stages.held import Held
 from etl.stages.job import Backfill, Job
 from etl.stages.past import deleted
-from etl.stages.people import Matched, match_learners, with_members, without_strangers
+from etl.stages.people import Matched, known_by_rows, match_learners, with_members, without_strangers
 
 _ROWS: tuple[Row, Row] = ("enrollment", "path")
 _OF_LEARNERS = ["learner", "side", "person_id", "reason", "last_sign_in_at"]
@@ -82,7 +82,9 @@ def _match(job: Job, org: Org, reads: list[PortalRead], held: Held, told: Callab
         columns = ["Contact__c", "User__c", "LU_Portal_Membership_ID__c"]
         rows = frames.to_pandas(held.rows[MEMBERSHIP.name].read(columns))
         people = with_members(org, rows, matched.profiles)
-        matched = replace(matched, profiles=without_strangers(org, people, rows, matched.learners))
+        profiles = without_strangers(org, people, rows, matched.learners)
+        named = known_by_rows(org, profiles, rows, matched.learners)
+        matched = replace(matched, profiles=profiles, named=named)
     return matched
 
 
@@ -195,6 +197,7 @@ def _inputs(
         shapes=shapes,
         rules=job.settings.rules,
         gone=gone,
+        named=matched.named,
         with_profiles=job.with_profiles,
         scope=scope_of(job.backfill) if job.backfill else None,
     )

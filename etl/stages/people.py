@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pandas as pd
@@ -11,8 +12,8 @@ from etl import keys, match
 from etl.config import MatchingSettings
 from etl.frames import is_in, lacking
 from etl.salesforce.org import Org
-from etl.salesforce.people import find_by_email, find_people, referred_to
-from etl.schema import CONTACT, USER, Entity
+from etl.salesforce.people import find_by_email, find_people, references, referred_to
+from etl.schema import CONTACT, COUNTS, USER, Entity
 
 _MERGES = 10
 
@@ -25,6 +26,8 @@ class Matched:
     """The learners with side, person_id and reason."""
     profiles: dict[str, pd.DataFrame]
     """Contact and User: known people and those newly referred to (frames.entity_schema)."""
+    named: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Contact and User: people who are known to be ours by a membership alone (`known_by_rows`)."""
 
 
 def match_learners(
@@ -120,4 +123,27 @@ def without_strangers(
         left = frame["Id"][ours & ~is_in(frame["Id"], referred)]
         strangers = referred_to(org, entity, sorted(left))
         found[entity.name] = frame[~frame["Id"].isin(strangers)].reset_index(drop=True) if strangers else frame
+    return found
+
+
+def known_by_rows(
+    org: Org, profiles: dict[str, pd.DataFrame], members: pd.DataFrame, learners: pd.DataFrame
+) -> dict[str, frozenset[str]]:
+    """Return the record ids of people whom a membership of ours names, though they carry no LearnUpon id of ours.
+
+    Somebody changed that id, or `undo` put it back. When their learner leaves them they are to be cleared all the same:
+    those with nothing to clear are left out, and those whom memberships of other portals refer to (see
+    `without_strangers`). Whom a learner is matched to now is not asked about.
+    """
+    found = {}
+    for entity in (CONTACT, USER):
+        frame = profiles[entity.name]
+        odd = ~frame["LU_User_ID__c"].isin(members["LU_Portal_Membership_ID__c"])
+        filled = frame[["LU_User_ID__c", *COUNTS]].notna().any(axis=1)
+        named = is_in(frame["Id"], members[f"{entity.name}__c"])
+        matched = is_in(frame["Id"], learners.loc[learners["side"] == entity.person, "person_id"])
+        left = sorted(frame["Id"][odd & filled & named & ~matched])
+        ours = members[f"{entity.name}__c"].value_counts()
+        every = references(org, entity, left).value_counts()
+        found[entity.name] = frozenset(one for one in left if every.get(one, 0) <= ours.get(one, 0))
     return found

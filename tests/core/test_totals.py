@@ -90,6 +90,8 @@ def test_who_lost_the_last_membership_is_cleared_if_ours() -> None:
     wanted = existing[existing["Id"] == contact(1)]
     cleared = totals.bereft(existing, wanted, pd.Series([1, 2], dtype="Int64"))
     assert cleared["Id"].tolist() == [contact(2)]
+    named = totals.bereft(existing, wanted, pd.Series([1, 2], dtype="Int64"), {contact(1), contact(3)})
+    assert named["Id"].tolist() == [contact(2), contact(3)]
     assert cleared[SEVEN].iloc[0].tolist() == [0] * 7
     assert cleared[[totals.LU_USER, totals.LAST_ACCESS]].isna().all(axis=None)
 

@@ -262,8 +262,8 @@ MUTANTS = (
         id="foreign-profiles-cleared",
         bug="People whom another portal synced lose their LearnUpon id.",
         file="etl/totals.py",
-        source="    left = existing[existing[LU_USER].isin(known_learners) & ~is_in(",
-        planted="    left = existing[existing[LU_USER].notna() & ~is_in(",
+        source='    left = existing[ours & ~is_in(existing["Id"], wanted["Id"])]',
+        planted='    left = existing[~is_in(existing["Id"], wanted["Id"])]',
         tests=("core/test_totals.py::test_who_lost_the_last_membership_is_cleared_if_ours",),
     ),
     Mutant(

@@ -9,6 +9,7 @@ import pytest
 from runs.result import Result
 from runs.stage import CONTACT_PATHS, CONTACT_ROWS, MEMBERSHIP, USER_PATHS, USER_ROWS, Stage
 
+PORTAL = "LearnUpon_Portal__c"
 TO_USER = {CONTACT_ROWS: USER_ROWS, CONTACT_PATHS: USER_PATHS}
 
 
@@ -141,4 +142,25 @@ def test_a_finished_row_gone_in_the_night_of_the_move_moves_too(stage: Stage) ->
     assert (row["SFUser__c"], row["Score__c"], row["Status__c"]) == (user, 91, "Passed")
     assert row["Removed_In_LearnUpon__c"] is True
     assert stage.rows(CONTACT_ROWS) == {}
+    stage.settled()
+
+
+@pytest.mark.rule("3.49")
+@pytest.mark.parametrize("other", [None, 999_999])
+def test_a_person_whose_number_was_changed_is_cleared_too(stage: Stage, other: int | None) -> None:
+    """Whom a membership leaves is cleared, whatever LearnUpon id is there, unless another portal's refers to them."""
+    person, shared, now = stage.contact(), stage.contact(), stage.contact()
+    learners = [stage.learner(sf_contact_id=one) for one in (person, shared)]
+    for learner in learners:
+        stage.enroll(learner, status="passed")
+    stage.synced()
+    portal = stage.org.insert(PORTAL, {"Name": "Other", "LU_Key__c": "777", "Portal_Id__c": 777}, record=False)
+    row = {"LU_Key__c": "777:member:5", "LearnUpon_Portal__c": portal, "Contact__c": shared}
+    stage.org.insert(MEMBERSHIP, row, record=False)
+    for one, learner in zip((person, shared), learners, strict=True):
+        stage.org.update("Contact", one, {"LU_User_ID__c": other})
+        stage.academy.change_user(learner, sf_contact_id=now)
+    stage.synced()
+    left = [stage.person(one) for one in (person, shared)]
+    assert [(one["LU_User_ID__c"], one["LU_Number_Passed__c"]) for one in left] == [(None, 0), (other, 1)]
     stage.settled()
