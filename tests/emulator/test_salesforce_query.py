@@ -69,11 +69,14 @@ def test_every_page_has_the_header_and_only_null_ends(door: OrgDoor) -> None:
     assert sorted(names) == [f'"{name}"' for name in "ABCDE"]
 
 
-def test_the_page_size_is_the_services_without_max_records(door: OrgDoor) -> None:
-    """A page may hold fewer rows than there are."""
+@pytest.mark.parametrize("asked", [{}, {"maxRecords": "100000"}])
+def test_a_page_may_hold_fewer_rows_than_max_records(door: OrgDoor, asked: dict[str, str]) -> None:
+    """The service chooses how many rows a page holds, at most maxRecords where that is given."""
     people(door, *"ABC")
     door.org.query_page_rows = 2
-    assert [count for _, count in pages(door, start(door, "SELECT Id FROM Contact"))] == [2, 1]
+    job = start(door, "SELECT Id FROM Contact")
+    assert [count for _, count in pages(door, job, **asked)] == [2, 1]
+    assert len(door.call("GET", f"/jobs/query/{job}/resultPages", params=asked).json()["resultPages"]) == 2
 
 
 def test_a_page_can_be_read_again(door: OrgDoor) -> None:

@@ -64,6 +64,19 @@ def test_one_count_an_object_is_all_it_costs(stage: Stage) -> None:
     assert (len(_counts(stage)), _queries(stage)) == (8, 8)
 
 
+def test_a_read_in_many_small_pages_is_whole(stage: Stage) -> None:
+    """Pages of two rows, where far more were asked for, are read to the last: a second run has nothing to do."""
+    world = furnish(stage)
+    for _ in range(2):
+        stage.enroll(world.learners[1], world.second_course)
+    stage.org.query_page_rows = 2
+    stage.synced()
+    assert len(stage.rows(CONTACT_ROWS)) == 6
+    stage.settled()
+    further = [call.target for call in stage.emu.salesforce.calls if "/results?" in call.target]
+    assert sum("locator=" in target for target in further) >= 2
+
+
 def test_rows_that_come_or_go_during_the_read_are_no_loss(stage: Stage) -> None:
     """Somebody adds a row, or deletes and adds one, between count and read: the second count, or what changed, fits."""
     time = OrgTime(stage)

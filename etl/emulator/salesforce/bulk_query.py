@@ -73,11 +73,13 @@ class QueryJob(Job):
         return [one for one in here if one != "null"], self._locator(after)
 
     def _size(self, max_records: str) -> int:
+        """Rows of a page: `maxRecords` or fewer, for the service's size limits hold too (guide, "Get Results")."""
+        largest = max(1, self.org.query_page_rows)
         if not max_records:
-            return max(1, self.org.query_page_rows)
+            return largest
         if not max_records.isdigit() or int(max_records) < 1:
             raise ApiError(400, "INVALID_QUERY_PARAMETER", f"maxRecords is not a positive number: {max_records}")
-        return int(max_records)
+        return min(int(max_records), largest)
 
     def _locator(self, start: int, *, last: bool = False) -> str:
         """Opaque, stable while the job lives; only the text `null` ends the result."""

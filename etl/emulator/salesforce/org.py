@@ -45,7 +45,7 @@ class SalesforceOrg:
     `job_seconds`: how long an ingest or query job stays in UploadComplete, and again in InProgress, by `clock`
     (seconds since 1970). `stuck_jobs`: so many of the next ingest jobs stay InProgress until `unstick()`; True
     means all. `fail_jobs_after_rows`: ingest jobs commit that many rows, then fail. `session_calls`: a session
-    dies after so many calls. `query_page_rows`: rows of a Bulk result page when the client names no number.
+    dies after so many calls. `query_page_rows`: most rows of a Bulk result page, whatever the client asks.
     `read_only_fields`: names like ``Contact.LU_User_ID__c`` that field-level security closes. `refuse`: rules that
     refuse records. `can_hard_delete`: whether the user may. `unseen_rows`: object to how many rows its Bulk queries
     leave out in silence. Take `lock` to change records outside the methods.
