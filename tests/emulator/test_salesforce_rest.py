@@ -136,6 +136,30 @@ def test_a_bad_record_is_400_with_its_code(door: OrgDoor, fields: dict[str, obje
     assert door.ledger.entries == []
 
 
+def test_a_field_that_cannot_be_updated_is_refused_though_unchanged(door: OrgDoor) -> None:
+    """INVALID_FIELD_FOR_INSERT_UPDATE goes by the field's rights, not by its value."""
+    member = door.membership()
+    same = {"LearnUpon_Portal__c": door.org.rows(PORTAL)[0]["Id"]}
+    answer = door.call("PATCH", f"/sobjects/{MEMBERSHIP}/{member}", json=same)
+    assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, "INVALID_FIELD_FOR_INSERT_UPDATE")
+    data = "Id,LU_Key__c,LearnUpon_Portal__c\n{},1:member:1,{}\n"
+    full = data.format(member, same["LearnUpon_Portal__c"])
+    assert door.errors(door.ingest("update", full, MEMBERSHIP)) == ["INVALID_FIELD_FOR_INSERT_UPDATE"]
+    assert door.errors(door.ingest("update", data.format(member, ""), MEMBERSHIP)) == []
+
+
+def test_the_key_of_an_upsert_and_the_same_master_are_no_updates(door: OrgDoor) -> None:
+    """A detail is upserted again with key and master, another master or a closed field is refused."""
+    door.membership()
+    path, same = f"/sobjects/{MEMBERSHIP}/LU_Key__c/1:member:1", {"LearnUpon_Portal__c": door.org.rows(PORTAL)[0]["Id"]}
+    door.org.read_only_fields = {f"{MEMBERSHIP}.LU_Key__c", f"{MEMBERSHIP}.LU_Portal_Membership_ID__c"}
+    assert door.call("PATCH", path, json=same).status_code == 200
+    other = {"LearnUpon_Portal__c": door.org.insert(PORTAL, {"Name": "B"})}
+    closed = {"LU_Portal_Membership_ID__c": None}
+    for fields in (other, closed):
+        assert door.call("PATCH", path, json=fields).json()[0]["errorCode"] == "INVALID_FIELD_FOR_INSERT_UPDATE"
+
+
 def test_collections_answer_200_with_a_result_for_each(door: OrgDoor) -> None:
     """Create, change, upsert and delete; a parent may be named by its external id."""
     kind = {"attributes": {"type": PORTAL}}

@@ -90,12 +90,20 @@ class Writer:
             self._note(kind, "create", row, {}, dict(given))
         return str(row["Id"])
 
-    def update(self, table: Table, row: Row, given: dict[str, Any]) -> None:
-        """Change a live record; RowError when a rule refuses it."""
+    def update(self, table: Table, row: Row, given: dict[str, Any], key: str = "") -> None:
+        """Change a live record; RowError when a rule refuses it.
+
+        A field that cannot be updated is refused whatever its value ("updateable": REST guide, "sObject Describe").
+        In an upsert, where `key` found the record, the key is no update, nor is what only a create may set and is
+        the same (assumed: details could never be upserted otherwise).
+        """
         kind = table.kind
         if not kind.updateable:
             raise RowError("INSUFFICIENT_ACCESS_OR_READONLY", f"entity type {kind.name} does not support update")
-        self._check_writable(kind, {name: v for name, v in given.items() if v != row.get(name)}, "updateable")
+        sent = given.keys() - {key}
+        if key:
+            sent -= {name for name in self._rules(kind).open["createable"] & sent if given[name] == row.get(name)}
+        self._check_writable(kind, sent, "updateable")
         cleared = [n for n, v in given.items() if v is None and n in kind.fields and kind.fields[n].required]
         if cleared:
             raise RowError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(cleared)}]", *cleared)
@@ -200,10 +208,10 @@ class Writer:
             found = self.known[kind.name] = _Rules(kind, self.org.read_only_fields)
         return found
 
-    def _check_writable(self, kind: ObjectType, given: dict[str, Any], right: str) -> None:
+    def _check_writable(self, kind: ObjectType, given: Iterable[str], right: str) -> None:
         allowed = self._rules(kind).open[right]
-        if not given.keys() <= allowed:
-            closed = [name for name in given if name not in allowed]
+        closed = sorted(set(given) - allowed)
+        if closed:
             raise RowError(
                 "INVALID_FIELD_FOR_INSERT_UPDATE",
                 f"Unable to create/update fields: {', '.join(closed)}. Please check the security settings of this "

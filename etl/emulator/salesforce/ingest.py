@@ -186,7 +186,7 @@ class IngestJob(Job):
             return writer.create(self.table, given), "true"
         if len(found) > 1:
             raise more_than_one(found)
-        writer.update(self.table, self.table.rows[found[0]], given)
+        writer.update(self.table, self.table.rows[found[0]], given, name)
         return found[0], "false"
 
     def _live(self, cell: str) -> str:

@@ -133,7 +133,7 @@ def upsert(writer: Writer, table: Table, field: Field, given: dict[str, Any]) ->
         raise RowError("DUPLICATE_EXTERNAL_ID", f"more than one record found for external id field: {found}")
     if not found:
         return writer.create(table, converted), True
-    writer.update(table, table.rows[found[0]], converted)
+    writer.update(table, table.rows[found[0]], converted, field.name)
     return found[0], False
 
 
