@@ -179,6 +179,25 @@ def test_collections_answer_200_with_a_result_for_each(door: OrgDoor) -> None:
     assert door.org.rows(MEMBERSHIP) == []
 
 
+def test_a_record_named_twice_in_a_collection_is_refused_both_times(door: OrgDoor) -> None:
+    """DUPLICATE_VALUE for the same id, in 15 or 18 characters, or external id within a call; the rest is written."""
+    ids = [door.org.insert("Contact", {"LastName": name}) for name in "AB"]
+    kind = {"attributes": {"type": "Contact"}}
+    given = [{**kind, "id": one, "LastName": "C"} for one in (ids[0], ids[1], ids[0][:15])]
+    answer = door.call("PATCH", "/composite/sobjects", json={"records": given}).json()
+    assert [one["success"] for one in answer] == [False, True, False]
+    assert {error["statusCode"] for one in answer for error in one["errors"]} == {"DUPLICATE_VALUE"}
+    assert door.column("SELECT LastName FROM Contact ORDER BY LastName") == ["A", "C"]
+    path = f"/composite/sobjects/{PORTAL}/LU_Key__c"
+    keyed = [{"LU_Key__c": key, "Name": "P"} for key in ("1", "1", "2")]
+    answer = door.call("PATCH", path, json={"records": keyed}).json()
+    assert [one["success"] for one in answer] == [False, False, True]
+    assert door.column(f"SELECT LU_Key__c FROM {PORTAL}") == ["2"]  # noqa: S608 - a constant
+    new = [{**kind, "LastName": "D"}] * 2
+    answer = door.call("POST", "/composite/sobjects", json={"records": new}).json()
+    assert [one["success"] for one in answer] == [True, True]
+
+
 def test_all_or_none_takes_everything_back(door: OrgDoor) -> None:
     """One failure undoes the others, cascades too, and the ledger is silent."""
     door.membership()

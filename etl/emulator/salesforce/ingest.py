@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from etl.emulator.salesforce.csvrows import CsvError, Rows, parse, quoted
 from etl.emulator.salesforce.dml import Writer
 from etl.emulator.salesforce.errors import RowError
 from etl.emulator.salesforce.ingest_plan import NULL, Plan, plan
-from etl.emulator.salesforce.inputs import more_than_one
+from etl.emulator.salesforce.inputs import key_twice, more_than_one, twice
 from etl.emulator.salesforce.jobs import Job, bad_job, bad_state
 
 if TYPE_CHECKING:
@@ -117,12 +116,12 @@ class IngestJob(Job):
         self._next = end
         writer = Writer(self.org, "bulk", self.id)
         operation = self.spec["operation"]
-        twice = self._twice(start, end)
+        again = self._twice(start, end)
         doomed: list[tuple[str, int]] = []
         for place in range(start, end):
             cells = self._rows.records[place]
             try:
-                self._check_row(place, cells, twice)
+                self._check_row(place, cells, again)
                 if operation in ("delete", "hardDelete"):
                     doomed.append((self._deletable(writer, cells), place))
                 else:
@@ -137,26 +136,22 @@ class IngestJob(Job):
         place = self._plan.key_place if self._plan.key_place >= 0 else self._plan.id_place
         if place < 0:
             return set()
-        keys = [self._key(cells[place]) for cells in self._rows.records[start:end]]
-        if len(set(keys)) == len(keys):
-            return set()
-        return {key for key, times in Counter(keys).items() if times > 1} - {""}
+        return twice([self._key(cells[place]) for cells in self._rows.records[start:end]])
 
     def _key(self, cell: str) -> str:
         if self._plan.key_place < 0:
             return self.table.id_of(cell) or cell
         return str(self.table.folded(self._plan.key_name, cell.strip()))
 
-    def _check_row(self, place: int, cells: list[str], twice: set[str]) -> None:
+    def _check_row(self, place: int, cells: list[str], again: set[str]) -> None:
         if place in self._rows.faulty:
             raise RowError("INVALID_FIELD", self._rows.faulty[place])
-        if not twice:
+        if not again:
             return
         key_place, id_place = self._plan.key_place, self._plan.id_place
         cell = cells[key_place if key_place >= 0 else id_place]
-        if self._key(cell) in twice:
-            what = "external id specified" if key_place >= 0 else "id specified"
-            raise RowError("DUPLICATE_VALUE", f"Duplicate {what}: {cell}")
+        if self._key(cell) in again:
+            raise key_twice(cell, external=key_place >= 0)
 
     def _write(self, writer: Writer, operation: str, cells: list[str]) -> tuple[str, str]:
         """Create or change one record: its id, and what `sf__Created` says."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from etl.emulator.salesforce import ids, values
@@ -85,6 +86,18 @@ def parent_by_key(parents: Table, field: Field, value: Any) -> str:
     if len(found) > 1:
         raise more_than_one(found)
     return found[0]
+
+
+def twice(keys: list[str]) -> set[str]:
+    """The keys that come more than once in one transaction; an empty one is none."""
+    if len(set(keys)) == len(keys):
+        return set()
+    return {key for key, times in Counter(keys).items() if times > 1} - {""}
+
+
+def key_twice(key: str, *, external: bool) -> RowError:
+    """Both records with the same key in one transaction are refused (wording: seen in real answers)."""
+    return RowError("DUPLICATE_VALUE", f"Duplicate {'external id' if external else 'id'} specified: {key}")
 
 
 def more_than_one(found: list[str]) -> RowError:

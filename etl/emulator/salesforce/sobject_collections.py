@@ -1,14 +1,17 @@
-"""Up to 200 records in one call (REST guide, "sObject Collections"): always 200, with a result for each record."""
+"""Up to 200 records in one call (REST guide, "sObject Collections"): always 200, with a result for each record.
+
+A call is one transaction: of records with the same id or external id all are refused (SOAP guide, "upsert()").
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etl.emulator.messages import Request, Response
 from etl.emulator.salesforce import records
 from etl.emulator.salesforce.dml import Writer
 from etl.emulator.salesforce.errors import ApiError, RowError
-from etl.emulator.salesforce.inputs import stored
+from etl.emulator.salesforce.inputs import key_twice, stored, twice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +22,15 @@ if TYPE_CHECKING:
 MOST = 200
 MOST_RUNS = 10
 SETUP = ("User", "Profile", "Group")
-_Step = tuple[Any, "Callable[[Writer], dict[str, Any]]"]
+
+
+class _Step(NamedTuple):
+    """What to do with one record: its object, the act, and what names the record (empty for a new one)."""
+
+    kind: str
+    act: Callable[[Writer], dict[str, Any]]
+    key: str = ""
+    external: bool = False
 
 
 def handle(org: SalesforceOrg, request: Request, parts: list[str], base: str) -> Response:
@@ -51,7 +62,7 @@ def _given(request: Request) -> list[dict[str, Any]]:
 
 def _run(org: SalesforceOrg, request: Request, steps: list[_Step]) -> Response:
     """Do the steps; with allOrNone any failure takes all of them back."""
-    kinds = [kind for kind, _ in steps]
+    kinds = [step.kind for step in steps]
     if len(steps) > MOST:
         raise ApiError(400, "EXCEEDED_ID_LIMIT", f"record limit reached. cannot submit more than {MOST} records")
     runs = sum(1 for place, kind in enumerate(kinds) if place == 0 or kind != kinds[place - 1])
@@ -59,9 +70,10 @@ def _run(org: SalesforceOrg, request: Request, steps: list[_Step]) -> Response:
         raise ApiError(400, "INVALID_OPERATION", f"Cannot have more than {MOST_RUNS} chunks in a single operation")
     together = _all_or_none(request)
     mixed = len({kind in SETUP for kind in kinds}) > 1
+    again = twice([step.key for step in steps])
     with org.lock:
         writer = Writer(org, "collections", hold=together)
-        results = [_attempt(step, writer, mixed=mixed) for _, step in steps]
+        results = [_attempt(step, writer, again, mixed=mixed) for step in steps]
         if together and not all(one["success"] for one in results):
             writer.roll_back()
             results = [_rolled_back(one) for one in results]
@@ -69,12 +81,14 @@ def _run(org: SalesforceOrg, request: Request, steps: list[_Step]) -> Response:
     return Response.json(results)
 
 
-def _attempt(step: Callable[[Writer], dict[str, Any]], writer: Writer, *, mixed: bool) -> dict[str, Any]:
+def _attempt(step: _Step, writer: Writer, again: set[str], *, mixed: bool) -> dict[str, Any]:
     if mixed:
         message = "DML operation on setup object is not permitted with other objects"
         return {"success": False, "errors": [RowError("MIXED_DML_OPERATION", message).as_json()]}
     try:
-        return {**step(writer), "success": True, "errors": []}
+        if step.key in again:
+            raise key_twice(step.key, external=step.external)
+        return {**step.act(writer), "success": True, "errors": []}
     except RowError as error:
         return {"success": False, "errors": [error.as_json()]}
 
@@ -108,6 +122,10 @@ def _known(table: Table | None, name: str) -> Table:
     return table
 
 
+def _whole(table: Table | None, record_id: str) -> str:
+    return (table.id_of(record_id) if table is not None else None) or record_id
+
+
 def _create(org: SalesforceOrg, record: dict[str, Any]) -> _Step:
     table, name = _typed(org, record)
 
@@ -115,22 +133,22 @@ def _create(org: SalesforceOrg, record: dict[str, Any]) -> _Step:
         known = _known(table, name)
         return {"id": writer.create(known, stored(org, known, _fields(record)))}
 
-    return name, step
+    return _Step(name, step)
 
 
 def _update(org: SalesforceOrg, record: dict[str, Any]) -> _Step:
     table, name = _typed(org, record)
+    given = next((str(value) for key, value in record.items() if key.lower() == "id"), "")
 
     def step(writer: Writer) -> dict[str, Any]:
         known = _known(table, name)
-        given = next((str(value) for key, value in record.items() if key.lower() == "id"), "")
         if not given:
             raise RowError("MISSING_ARGUMENT", "Id not specified in an update call")
         row = records.live(known, given)
         writer.update(known, row, stored(org, known, _fields(record)))
         return {"id": row["Id"]}
 
-    return name, step
+    return _Step(name, step, _whole(table, given))
 
 
 def _delete(org: SalesforceOrg, record_id: str) -> _Step:
@@ -144,7 +162,7 @@ def _delete(org: SalesforceOrg, record_id: str) -> _Step:
         writer.delete(table, row["Id"])
         return {"id": row["Id"]}
 
-    return table.kind.name if table is not None else "", step
+    return _Step(table.kind.name if table is not None else "", step, _whole(table, record_id))
 
 
 def _upsert(org: SalesforceOrg, record: dict[str, Any], table: Table, external: str) -> _Step:
@@ -158,7 +176,9 @@ def _upsert(org: SalesforceOrg, record: dict[str, Any], table: Table, external: 
         made, created = records.upsert(writer, table, records.external_field(table, external), given)
         return {"id": made, "created": created}
 
-    return table.kind.name, step
+    key = str(record.get(external) or "").strip()
+    by_id = external == "Id"
+    return _Step(table.kind.name, step, _whole(table, key) if by_id else str(table.folded(external, key)), not by_id)
 
 
 def _read(org: SalesforceOrg, request: Request, table: Table, base: str) -> Response:
