@@ -160,6 +160,17 @@ def test_the_key_of_an_upsert_and_the_same_master_are_no_updates(door: OrgDoor) 
         assert door.call("PATCH", path, json=fields).json()[0]["errorCode"] == "INVALID_FIELD_FOR_INSERT_UPDATE"
 
 
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("path", ["/sobjects/Contact", "/composite/sobjects", "/jobs/ingest", "/jobs/query"])
+def test_json_needs_its_content_type(door: OrgDoor, path: str, kind: str | None) -> None:
+    """415 UNSUPPORTED_MEDIA_TYPE for JSON sent as something else, or as nothing."""
+    headers = {} if kind is None else {"Content-Type": kind}
+    answer = door.call("POST", path, data=b'{"LastName": "A"}', headers=headers)
+    assert (answer.status_code, answer.json()[0]["errorCode"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    right = {"Content-Type": "application/json; charset=UTF-8"}
+    assert door.call("POST", path, data=b'{"LastName": "A"}', headers=right).status_code != 415
+
+
 def test_collections_answer_200_with_a_result_for_each(door: OrgDoor) -> None:
     """Create, change, upsert and delete; a parent may be named by its external id."""
     kind = {"attributes": {"type": PORTAL}}

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 
 def body(request: Request) -> Any:
-    """The JSON of a request; 400 JSON_PARSER_ERROR when it is none."""
+    """The JSON of a request; 400 JSON_PARSER_ERROR when it is none.
+
+    415 when its Content-Type is not JSON's (REST guide, "Status Codes and Error Responses"; XML is not emulated).
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", f"MediaType of '{kind}' is not supported by this resource")
     try:
         return json.loads(request.body)
     except ValueError as error:
