@@ -119,6 +119,9 @@ def test_a_blank_beside_a_quote_fails_the_row_alone(door: OrgDoor) -> None:
         ("Score__c", "10000", "NUMBER_OUTSIDE_VALID_RANGE"),
         ("Date_Enrolled__c", "2026-01-02", "INVALID_TYPE_ON_FIELD_IN_RECORD"),
         ("Date_Enrolled__c", "2026-13-02T00:00:00Z", "INVALID_TYPE_ON_FIELD_IN_RECORD"),
+        ("Date_Enrolled__c", "1699-12-31T23:59:59Z", "INVALID_TYPE_ON_FIELD_IN_RECORD"),
+        ("Date_Enrolled__c", "1700-01-01T00:30:00+01:00", "INVALID_TYPE_ON_FIELD_IN_RECORD"),
+        ("Date_Enrolled__c", "4000-12-31T00:00:01Z", "INVALID_TYPE_ON_FIELD_IN_RECORD"),
         ("Removed_In_LearnUpon__c", "yes", "INVALID_TYPE_ON_FIELD_IN_RECORD"),
         ("SFContact__c", "nobody", "MALFORMED_ID"),
         ("SFContact__c", "0035g0000009999", "INVALID_CROSS_REFERENCE_KEY"),
@@ -128,7 +131,7 @@ def test_a_blank_beside_a_quote_fails_the_row_alone(door: OrgDoor) -> None:
     ],
 )
 def test_a_bad_cell_fails_its_row_with_the_documented_code(door: OrgDoor, column: str, cell: str, code: str) -> None:
-    """The row is refused, the next one applied."""
+    """The row is refused, the next one applied; so it is for moments before 1700 or after 4000."""
     job = door.ingest("upsert", f"LU_Key__c,{column}\n1:enrollment:2,{cell}\n1:enrollment:3,\n")
     assert door.errors(job) == [code]
     assert [entry.key for entry in door.ledger.entries] == ["1:enrollment:3"]
@@ -144,6 +147,8 @@ def test_a_bad_cell_fails_its_row_with_the_documented_code(door: OrgDoor, column
         ("Removed_In_LearnUpon__c", "TRUE", True),
         ("Date_Enrolled__c", "2026-01-02T03:04:05+02:00", "2026-01-02T01:04:05.000Z"),
         ("Date_Enrolled__c", "2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.000Z"),
+        ("Date_Enrolled__c", "1700-01-01T00:00:00Z", "1700-01-01T00:00:00.000Z"),
+        ("Date_Enrolled__c", "4000-12-31T00:00:00Z", "4000-12-31T00:00:00.000Z"),
         ("status__C", "x", "x"),
     ],
 )

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from salesforce_door import ENROLLMENT, OrgDoor
 
+from etl.emulator.salesforce import values
+
 
 @pytest.fixture
 def door() -> Iterator[OrgDoor]:
@@ -72,6 +74,14 @@ def test_ids_of_15_and_18_characters_are_the_same(door: OrgDoor) -> None:
     listed = ",".join(f"'{one[:15]}'" for one in ids)
     assert sorted(door.column(f"SELECT Id FROM Contact WHERE Id IN ({listed})")) == sorted(ids)
     assert door.query("SELECT Id FROM Contact WHERE Id = 'x'")[0]["errorCode"] == "INVALID_QUERY_FILTER_OPERATOR"
+
+
+def test_dates_have_a_first_and_a_last(door: OrgDoor) -> None:
+    """1700-01-01 to 4000-12-31 are dates of SOQL and of fields, and no others."""
+    days = ["1699-12-31", "1700-01-01", "4000-12-31", "4001-01-01"]
+    assert [values.parse_date(day) for day in days] == [None, *days[1:3], None]
+    asked = [door.query(f"SELECT Id FROM Contact WHERE CreatedDate > {day}T00:00:00Z") for day in days]
+    assert ["records" in answer for answer in asked] == [False, True, True, False]
 
 
 def test_order_limit_offset_and_nulls(door: OrgDoor) -> None:

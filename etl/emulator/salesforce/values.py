@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 _EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
+_FIRST, _LAST = "1700-01-01", "4000-12-31"
+"""The earliest and the latest valid date, moments to the midnight that begins it (SOQL guide, "Date Formats")."""
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -53,7 +55,12 @@ def from_json(field: Field, value: Any) -> str | None:
 
 
 def parse_moment(text: str) -> str | None:
-    """A datetime with offset in its stored form (UTC, to the second: assumed), None when it is none."""
+    """A datetime with offset in its stored form (UTC, to the second: assumed), None when it is none in range."""
+    found = _moment(text)
+    return found if found is not None and f"{_FIRST}T" <= found <= f"{_LAST}T00:00:00.000Z" else None
+
+
+def _moment(text: str) -> str | None:
     plain = (len(text) == 20 and text[19] == "Z") or (len(text) == 24 and text.endswith(".000Z"))
     if plain and text[10] == "T" and text[4] == "-" and text[13] == ":":
         return text[:19] + ".000Z" if _is_moment(text[:19]) else None
@@ -69,13 +76,14 @@ def parse_moment(text: str) -> str | None:
 
 
 def parse_date(text: str) -> str | None:
-    """A date ``yyyy-MM-dd`` (no offset allowed), None when it is none."""
+    """A date ``yyyy-MM-dd`` (no offset allowed), None when it is none in range."""
     if len(text) != 10 or text[4] != "-" or text[7] != "-":
         return None
     try:
-        return date.fromisoformat(text).isoformat()
+        found = date.fromisoformat(text).isoformat()
     except ValueError:
         return None
+    return found if _FIRST <= found <= _LAST else None
 
 
 def moment(seconds: float) -> str:
