@@ -105,6 +105,13 @@ def test_counts_and_groups(door: OrgDoor) -> None:
     assert [(one["Title"], one["n"]) for one in groups] == [(None, 1), ("x", 2)]
 
 
+@pytest.mark.parametrize("function", ["COUNT", "COUNT_DISTINCT", "MIN", "MAX", "SUM", "AVG"])
+def test_no_aggregate_function_takes_a_checkbox(door: OrgDoor, function: str) -> None:
+    """MALFORMED_QUERY for each of them, also where nothing is found."""
+    (error,) = door.query(f"SELECT {function}(IsDeleted) n FROM Contact")
+    assert error["errorCode"] == "MALFORMED_QUERY"
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

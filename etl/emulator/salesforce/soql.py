@@ -147,11 +147,17 @@ class _Run:
         return [Column(one.name, one.type, self.names.path(one.name)) for one in fields]
 
     def _aggregate(self, item: Item, unnamed: int) -> Column:
+        """A column of an aggregate; a checkbox has none (SOQL guide, "Support for Field Types in Aggregate Functions").
+
+        The words of that refusal are assumed.
+        """
         if not item.path:
             if len(self.query.items) == 1:
                 return Column("", "int", None, item)
             raise malformed("COUNT() must be the only element of the SELECT list")
         path = self.names.path(item.path)
+        if path.field.type == "boolean":
+            raise malformed(f"field {path.name} does not support aggregate operator {item.function}")
         kind = "int" if item.function.startswith("COUNT") else path.field.type
         return Column(item.alias or f"expr{unnamed}", kind, None, item)
 
