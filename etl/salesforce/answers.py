@@ -16,6 +16,7 @@ from etl.errors import AccessRefused, QuotaSpent, Unavailable
 from etl.session import RetryableAnswer, excerpt, place, transient
 
 _LONGEST_CODE = 60
+_DEAD_TOKEN = "Bad_OAuth_Token"  # noqa: S105 - the whole body of a refusal (Salesforce help, "Identity URLs")
 
 
 class Rejected(Unavailable):
@@ -34,7 +35,7 @@ class Forbidden(AccessRefused):
 
 
 class SessionRefused(Exception):
-    """HTTP 401: the access token is not (or no longer) taken; `expired` says that a new one may be."""
+    """The access token is not (or no longer) taken; `expired` says that a new one may be."""
 
     def __init__(self, message: str, *, expired: bool) -> None:
         """Keep whether a renewal is worth trying."""
@@ -81,7 +82,8 @@ def again(response: requests.Response) -> bool:
 def check(response: requests.Response) -> requests.Response:
     """Return an answer that is a success; raise what its refusal means otherwise.
 
-    Raises SessionRefused (401), QuotaSpent (403 REQUEST_LIMIT_EXCEEDED), Forbidden (403), Rejected (the rest).
+    Raises SessionRefused (401, or 403 where sign-in is asked about), QuotaSpent (403 REQUEST_LIMIT_EXCEEDED), Forbidden
+    (403), Rejected (the rest).
     """
     status = response.status_code
     if 200 <= status < 300:
@@ -92,6 +94,8 @@ def check(response: requests.Response) -> requests.Response:
     said = f"{where(response)}: HTTP {status} {code} {words}".rstrip()
     if status == 401:
         raise SessionRefused(said, expired=code == "INVALID_SESSION_ID")
+    if status == 403 and words == _DEAD_TOKEN:
+        raise SessionRefused(said, expired=True)
     if status == 403 and code == "REQUEST_LIMIT_EXCEEDED":
         raise QuotaSpent(f"{said}; the org's API allowance is spent: run again when it is refilled (24 h rolling)")
     if status == 403:

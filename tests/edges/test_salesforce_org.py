@@ -179,6 +179,21 @@ def test_user() -> None:
         assert len(served.requests("userinfo")) == 1
 
 
+def test_expired_session_is_renewed_to_learn_the_user() -> None:
+    """Who is signed in is told by 403 that the session has expired: it is renewed once; refused again, it is 77."""
+    with world() as served:
+        served.faults.add(Fault("oauth2/token", when="mid", times=None, replace=('"id":', '"other":')))
+        org = served.connect()
+        served.store.expire_sessions()
+        assert org.user_id.startswith("005")
+        assert (len(served.requests("userinfo")), len(served.requests("oauth2/token"))) == (2, 2)
+        org = served.connect()
+        served.faults.add(Fault("userinfo", times=9, status=403, body="Bad_OAuth_Token"))
+        with pytest.raises(AccessRefused, match="Bad_OAuth_Token"):
+            _ = org.user_id
+        assert len(served.requests("userinfo")) == 4
+
+
 def test_names() -> None:
     """A namespace goes in front of every custom part of a name, and of nothing else."""
     with world(namespace="LearnUponP") as served:

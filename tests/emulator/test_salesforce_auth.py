@@ -137,6 +137,14 @@ def test_userinfo_and_identity_name_org_and_user(door: OrgDoor) -> None:
     assert requests.get(info["sub"], timeout=10).status_code == 403
 
 
+def test_who_is_signed_in_is_403_without_a_session(door: OrgDoor) -> None:
+    """Userinfo and identity answer Bad_OAuth_Token to a dead token, not 401 as the resources do."""
+    door.org.expire_sessions()
+    for path in ("/services/oauth2/userinfo", f"/id/{door.org.org_id}/{door.org.user_id}"):
+        answer = door.call("GET", path)
+        assert (answer.status_code, answer.text) == (403, "Bad_OAuth_Token")
+
+
 def test_a_revoked_token_is_dead(door: OrgDoor) -> None:
     """Revoke answers 200 once, then invalid_token."""
     url = f"{door.server.url}/services/oauth2/revoke"

@@ -44,8 +44,7 @@ def handle(org: SalesforceOrg, request: Request) -> Response:
             case "POST", "/services/oauth2/token":
                 return _token(org, request)
             case (("GET" | "POST"), "/services/oauth2/userinfo"):
-                org.sessions.check(request.headers.get("authorization", ""))
-                return Response.json(_userinfo(org, request))
+                return _without_session(org, request) or Response.json(_userinfo(org, request))
             case (("GET" | "POST"), "/services/oauth2/revoke"):
                 return _revoke(org, request)
             case "GET", path if path.startswith("/id/"):
@@ -170,12 +169,20 @@ def _userinfo(org: SalesforceOrg, request: Request) -> dict[str, Any]:
     }
 
 
-def _identity(org: SalesforceOrg, request: Request) -> Response:
-    """The identity URL (Help, "Identity URLs"): 403 "Bad_OAuth_Token" without a session, 404 for others' ids."""
+def _without_session(org: SalesforceOrg, request: Request) -> Response | None:
+    """403 "Bad_OAuth_Token" without a live session, for identity and userinfo alike (Help, "Identity URLs")."""
     try:
         org.sessions.check(request.headers.get("authorization", ""))
     except ApiError:
         return Response.text("Bad_OAuth_Token", 403)
+    return None
+
+
+def _identity(org: SalesforceOrg, request: Request) -> Response:
+    """The identity URL (Help, "Identity URLs"): 404 for others' ids."""
+    refused = _without_session(org, request)
+    if refused is not None:
+        return refused
     wanted = request.path.split("/")[2:4]
     own = [org.org_id[:15], org.user_id[:15]]
     if [one[:15] for one in wanted] != own:
