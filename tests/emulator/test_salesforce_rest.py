@@ -171,6 +171,14 @@ def test_json_needs_its_content_type(door: OrgDoor, path: str, kind: str | None)
     assert door.call("POST", path, data=b'{"LastName": "A"}', headers=right).status_code != 415
 
 
+def test_addresses_and_headers_have_an_end(door: OrgDoor) -> None:
+    """414 when the URI alone is over 16,384 bytes, 431 when the URI with its headers is."""
+    room = 16_384 - len("/services/data/v67.0/limits?x=")
+    asked = [(room + 1, ""), (room, ""), (15_000, ""), (1_000, "y" * 15_500), (1_000, "")]
+    answers = [door.call("GET", f"/limits?x={'x' * size}", headers={"X-More": more}) for size, more in asked]
+    assert [answer.status_code for answer in answers] == [414, 431, 200, 431, 200]
+
+
 def test_collections_answer_200_with_a_result_for_each(door: OrgDoor) -> None:
     """Create, change, upsert and delete; a parent may be named by its external id."""
     kind = {"attributes": {"type": PORTAL}}

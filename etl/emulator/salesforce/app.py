@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from etl.emulator.salesforce.org import SalesforceOrg
 
 OLDEST, NEWEST = 31, 68
+LONGEST_URI = 16_384
 RESOURCES = ("sobjects", "query", "queryAll", "limits", "composite", "jobs", "tooling", "identity")
 _VERSIONED = re.compile(r"/services/data/v(\d+)\.(\d)(/.*)?")
 
@@ -40,7 +41,7 @@ class SalesforceApp:
         """Answer any request; 404 for what is not there. The answer's Date is the org's clock."""
         try:
             self.org.settle()
-            answer = self._route(request)
+            answer = _too_long(request) or self._route(request)
         except ApiError as error:
             answer = error.response()
         answer.headers.append(("Date", formatdate(int(self.org.clock()), usegmt=True)))
@@ -145,6 +146,15 @@ class SalesforceApp:
     def _usage(self) -> str:
         daily = self.org.limits["DailyApiRequests"]
         return f"api-usage={daily['Max'] - daily['Remaining']}/{daily['Max']}"
+
+
+def _too_long(request: Request) -> Response | None:
+    """414 for an address of more than 16,384 bytes, 431 when the headers make it more (REST guide, "API Limits")."""
+    uri = len(request.raw_target)
+    if uri > LONGEST_URI:
+        return Response.text("URI Too Long", 414)
+    headers = sum(len(name) + len(value) + len(": \r\n") for name, value in request.headers.items())
+    return Response.text("Request Header Fields Too Large", 431) if uri + headers > LONGEST_URI else None
 
 
 def _version(number: int) -> dict[str, str]:
