@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from etl.app import App
@@ -65,14 +66,15 @@ def _config(emulators: Emulators, folder: Path, out: Path) -> Path:
 
 def _four_runs(app: App, emulators: Emulators, out: Path) -> int:
     _chapter(app, "1. plan", "What would happen? Nothing is written yet.")
-    carry_out(app, "plan")
+    told = partial(carry_out, app, is_read=True)
+    told("plan")
     _chapter(app, "2. run", "The first load: everybody who is somebody in Salesforce gets their rows.")
-    carry_out(app, "run")
+    told("run")
     _chapter(app, "3. run", "The same again. Nothing has changed, so nothing is sent.")
-    again = carry_out(app, "run")
+    again = told("run")
     changed = emulators.night(1)
     _chapter(app, "4. run", f"A night later. What happened: {_night(changed)}.")
-    last = carry_out(app, "run")
+    last = told("run")
     return _ending(app, again, last, out)
 
 

@@ -80,8 +80,9 @@ def carry_out(
     as_json: bool = False,
     as_markdown: bool = False,
     show_values: bool = False,
+    is_read: bool = False,
 ) -> Report:
-    """Run a job, show its report on standard output, and raise what stopped it."""
+    """Run a job, show its report (a quiet log need not repeat one that `is_read`), and raise what stopped it."""
     settings = app.settings()
     app.ending = "Nothing was written to Salesforce."  # of a run that cannot even begin
     run_id = _new_run_id(app, settings.state_dir)
@@ -105,7 +106,7 @@ def carry_out(
             free_space=app.free_space or free_space,
         )
         report, error = _executed(app, job, work)
-    if app.quiet or app.logs.style == "json":
+    if app.logs.style == "json" or (app.quiet and not is_read):
         _log_warnings(report, app.report)
     try:
         show(app, report, as_json=as_json, as_markdown=as_markdown)
