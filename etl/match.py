@@ -90,9 +90,6 @@ def resolve(claimed: pd.DataFrame, contacts: pd.DataFrame, users: pd.DataFrame) 
 def _follow(ids: pd.Series, people: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """Return where each id ends after merges (null: unknown), and whether the record there is deleted."""
     gone = people["IsDeleted"].fillna(value=False).astype(bool)
-    if not gone.any():
-        known = ids.where(is_in(ids, people["Id"]))
-        return known.astype(Text), pd.Series(data=False, index=ids.index)
     masters = people[gone & people["MasterRecordId"].notna()].set_index("Id")["MasterRecordId"]
     current = ids
     for _ in range(_MAX_MERGES if len(masters) else 0):
