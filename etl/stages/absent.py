@@ -7,6 +7,7 @@ night, and would stop every run once they are many. It lies in the state folder:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
 import pandas as pd
 
@@ -19,20 +20,23 @@ from etl.state import orgfile
 FILE = "missing.json"
 
 
-def known(job: Job, org_id: str, kind: Kind) -> pd.Index[int]:
-    """Return the rows (codes) of a kind that were missing when the last run ended well."""
+def known(job: Job, org_id: str) -> dict[Kind, set[int]]:
+    """Return the rows (codes, by kind) that were missing when the last run ended well."""
     held = orgfile.held_of(job.settings.state_dir / FILE, org_id)
-    codes = [
-        number + place * keys.PLACE
-        for place, portal_id in enumerate(job.portal_ids)
-        for number in _numbers(held.get(f"{portal_id}:{kind}"))
-    ]
-    return pd.Index(codes, dtype="int64")
+    return {
+        kind: {
+            number + place * keys.PLACE
+            for place, portal_id in enumerate(job.portal_ids)
+            for number in _numbers(held.get(f"{portal_id}:{kind}"))
+        }
+        for kind in get_args(Kind)
+    }
 
 
 def _numbers(held: object) -> list[int]:
-    whole = isinstance(held, list) and all(isinstance(one, int) and 0 <= one <= keys.MAX_ID for one in held)
-    return held if whole and isinstance(held, list) else []
+    if not isinstance(held, list) or not all(isinstance(one, int) and 0 <= one <= keys.MAX_ID for one in held):
+        return []
+    return held
 
 
 def keep(job: Job, org_id: str, missing: Mapping[Kind, pd.Series]) -> list[str]:

@@ -110,7 +110,7 @@ class _Questions:
 
     def __init__(self, job: Job, org: Org, portals: Portals, reads: list[PortalRead], held: Held) -> None:
         self._job = job
-        self._org_id = org.org_id
+        self._known = absent.known(job, org.org_id)
         self._portals = portals
         self._reads = reads
         self._held = held
@@ -148,10 +148,7 @@ class _Questions:
 
     def _new(self, missing: Mapping[Kind, pd.Series]) -> dict[str, tuple[int, int]]:
         """Measure what is missing without what was missing when the last run ended well."""
-        new = {
-            str(kind): codes[~codes.isin(absent.known(self._job, self._org_id, kind))]
-            for kind, codes in missing.items()
-        }
+        new = {str(kind): codes[~codes.isin(self._known[kind])] for kind, codes in missing.items()}
         names = [portal.name for portal in self._job.portals]
         return situation.missing_rows(new, self._held.rows, self._job.portal_ids, names)
 

@@ -49,7 +49,7 @@ MUTANTS = (
         id="missing-is-news-for-ever",
         bug="What a person accepted as missing stops the next run again.",
         file="etl/stages/judge.py",
-        source="[~codes.isin(absent.known(self._job, self._org_id, kind))]",
+        source="[~codes.isin(self._known[kind])]",
         planted="",
         tests=("runs/test_unlisted.py::test_what_was_accepted_once_stops_no_later_run",),
     ),

@@ -86,7 +86,7 @@ def test_questions_come_round_to_every_row(stage: Stage) -> None:
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=3), st.integers(0, 12), st.randoms())
 def test_as_many_are_drawn_as_there_is_room_for(sizes: list[int], room: int, chance: Random) -> None:
-    """All are asked about when there is room, else as many as there is room for, each with the same chance."""
+    """All are asked about when there is room, else as many as there is room for, and in time every one of them."""
     kinds = ("member", "enrollment", "path")
     missing = {kind: Series(range(size), dtype="int64") for kind, size in zip(kinds, sizes, strict=False)}
     drawn = draw(missing, room, chance)  # type: ignore[arg-type] # a dict of the same names
