@@ -98,6 +98,13 @@ def test_line_ends_in_a_long_answer() -> None:
     assert table["t"].unique().to_pylist() == [text]
 
 
+def test_the_longest_record() -> None:
+    """A record of as many characters as Salesforce allows, each as long as can be, comes whole wherever it begins."""
+    rows = ["short" * 200_000, "\U0001f4da" * 400_000, "last"]
+    body = "\n".join(['"T__c"', *(f'"{text}"' for text in rows)]) + "\n"
+    assert from_csv(body.encode(), [TEXT])["t"].to_pylist() == rows
+
+
 @pytest.mark.parametrize("column", [TEXT, NUMBER, DECIMAL, FLAG, TIME])
 def test_empty_is_null(column: Column) -> None:
     """An empty cell is null, whatever the type."""

@@ -179,6 +179,14 @@ MUTANTS = (
         tests=(f"{_VALUES}::test_line_ends_in_a_long_answer",),
     ),
     Mutant(
+        id="long-record-unreadable",
+        bug="A record that is longer than a block ends the run.",
+        file="etl/salesforce/typed.py",
+        source="_BLOCK = 2 << 20",
+        planted="_BLOCK = 1 << 19",
+        tests=(f"{_VALUES}::test_the_longest_record",),
+    ),
+    Mutant(
         id="upload-escaped-by-a-quote",
         bug="Cells of an upload get the apostrophe that reports need.",
         file=_CSV,
