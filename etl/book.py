@@ -100,7 +100,7 @@ class Book:
         `kept` are rows that are there already and stay: of them only flags, zeros and people are ever sent, which fit.
         All else of them need not: a picklist may have lost a value that rows still hold.
         """
-        fitted = self._fitted(entity, desired) if len(desired) else Fitted(desired)
+        fitted = self._fitted(entity, desired) if len(desired) else Fitted(rows=desired)
         if kept is not None and len(kept):
             parts = [part for part in (fitted.rows, kept[desired.columns]) if len(part)]
             fitted.rows = pd.concat(parts, ignore_index=True)

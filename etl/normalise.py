@@ -19,6 +19,8 @@ NOT_AVAILABLE = "#N/A"
 """The text by which Bulk clears a field: it cannot be written as a value (Bulk API 2.0 guide, CSV rules)."""
 _NOTHING = pa.array(["", NOT_AVAILABLE], type=pa.string())
 _EARLIEST = pa.scalar(datetime(1700, 1, 1, tzinfo=UTC), SECONDS_UTC)
+_NONE_REJECTED = pd.DataFrame({"key": [], "reason": []})
+_NONE_BLOCKED = pd.Series(dtype=pd.StringDtype("pyarrow"))
 _LATEST = pa.scalar(datetime(4000, 12, 31, 23, 59, 59, tzinfo=UTC), SECONDS_UTC)
 
 
@@ -48,17 +50,23 @@ def declared_shapes(entity: Entity) -> dict[str, Shape]:
 
 
 @dataclass
-class Fitted:
-    """Values fitted to the org: the rows, what was changed on the way, and the rows that cannot be written."""
+class Cuts:
+    """What was changed of texts so that they fit."""
 
-    rows: pd.DataFrame
     cut: dict[str, int] = field(default_factory=dict)
     """Column: how many texts were longer than the field."""
     blanked: int = 0
     """How many texts were the literal `#N/A`."""
-    rejected: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"key": [], "reason": []}))
+
+
+@dataclass
+class Fitted(Cuts):
+    """Values fitted to the org: the rows, what was changed on the way, and the rows that cannot be written."""
+
+    rows: pd.DataFrame = field(kw_only=True)
+    rejected: pd.DataFrame = field(default_factory=lambda: _NONE_REJECTED.copy(deep=False))
     """Key and reason of rows with a value that the field cannot hold."""
-    blocked: pd.Series = field(default_factory=lambda: pd.Series(dtype=pd.StringDtype("pyarrow")))
+    blocked: pd.Series = field(default_factory=lambda: _NONE_BLOCKED.copy(deep=False))
     """Keys of existing rows that must not be touched, since what should become of them cannot be written."""
 
 
@@ -109,7 +117,7 @@ def fit(desired: pd.DataFrame, key: str, shapes: Shapes) -> Fitted:
     Numbers are rounded here, and not left to Salesforce, so that a half is never rounded up there and down in the
     comparison. `key` names the column that identifies a row in `rejected`.
     """
-    fitted = Fitted(desired.copy(deep=False))
+    fitted = Fitted(rows=desired.copy(deep=False))
     reasons: dict[int, str] = {}
     for name, shape in shapes.items():
         values = column(desired[name])
@@ -132,7 +140,7 @@ def fit(desired: pd.DataFrame, key: str, shapes: Shapes) -> Fitted:
 
 def fits(values: pa.Array, shape: Shape) -> pa.Array | None:
     """Return which values go into the field just as they are; None when all of them do."""
-    fitting = _fitting(Fitted(pd.DataFrame()), "", values, shape)
+    fitting = _fitting(Cuts(), "", values, shape)
     bad = _impossible(fitting, shape)
     if fitting is values and bad is None:
         return None
@@ -145,24 +153,24 @@ def unlike(want: pa.Array, have: pa.Array) -> pa.Array:
     return pc.or_(pc.fill_null(pc.not_equal(want, have), False), pc.xor(want.is_null(), have.is_null()))
 
 
-def _fitting(fitted: Fitted, name: str, values: pa.Array, shape: Shape) -> pa.Array:
+def _fitting(cuts: Cuts, name: str, values: pa.Array, shape: Shape) -> pa.Array:
     """Return the values as the field can hold them: the very same array if all of them already do."""
     if shape.kind == "text":
-        return _fitting_text(fitted, name, values.cast(pa.string()), shape)
+        return _fitting_text(cuts, name, values.cast(pa.string()), shape)
     if shape.kind == "number":
         near = rounded(values, shape)
         return values if near is values or near.equals(values) else near
     return values
 
 
-def _fitting_text(fitted: Fitted, name: str, values: pa.Array, shape: Shape) -> pa.Array:
+def _fitting_text(cuts: Cuts, name: str, values: pa.Array, shape: Shape) -> pa.Array:
     stripped = pc.utf8_trim_whitespace(values)
-    fitted.blanked += pc.sum(pc.equal(stripped, NOT_AVAILABLE)).as_py() or 0
+    cuts.blanked += pc.sum(pc.equal(stripped, NOT_AVAILABLE)).as_py() or 0
     values = _blanked(values, pc.is_in(stripped, value_set=_NOTHING))
     if shape.length:
         long = pc.sum(pc.greater(pc.utf8_length(values), shape.length)).as_py()
         if long:
-            fitted.cut[name] = long
+            cuts.cut[name] = long
             values = pc.utf8_slice_codeunits(values, 0, shape.length)
             # What the cut leaves may itself be blank or the literal, which an upload could not carry.
             values = _blanked(values, pc.is_in(pc.utf8_trim_whitespace(values), value_set=_NOTHING))

@@ -54,7 +54,7 @@ class Tally:
         """
         sorts = listing["status"].map(_SORT).fillna(0).to_numpy(dtype="int64")
         here = (known >= 0) & ~listing["unenrolled"].to_numpy(dtype=bool)
-        np.add.at(self._sums, known[here] * _SORTS + sorts[here], 1)
+        self._sums += np.bincount(known[here] * _SORTS + sorts[here], minlength=len(self._sums)).astype("int32")
         if (known < 0).any():
             self._others.append(count_statuses(listing[known < 0]))
 
