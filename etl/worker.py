@@ -5,6 +5,7 @@ It imports what it is asked to do and little else, since every worker pays for t
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import select
@@ -65,6 +66,7 @@ def serve(imports: str) -> None:
     """Do what is asked over standard input until it ends: the life of a worker."""
     link = socket.socket(fileno=os.dup(0))
     threading.Thread(target=_end_with, args=(link,), daemon=True).start()
+    gc.disable()  # pure functions leave no cycles, and looking for some costs a tenth of the time
     for name in filter(None, imports.split(",")):
         import_module(name)
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from array import array as packed
+import struct
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -69,11 +69,9 @@ class Column:
 
     def _as_they_are(self) -> pa.Array | None:
         """Return whole numbers and nulls; None when anything else is among them, or a number of more than 64 bits."""
-        try:
-            plain = packed("q", self._values)  # takes whole numbers only, in half the time of arrow's own way
-            return pa.Array.from_buffers(pa.int64(), len(plain), [None, pa.py_buffer(plain)])
-        except (TypeError, OverflowError):
-            pass
+        plain = _packed("q", self._values, pa.int64())
+        if plain is not None:
+            return plain
         try:
             return pa.array(self._values, pa.int64()) if set(map(type, self._values)) <= _INTEGERS else None
         except OverflowError:
@@ -82,12 +80,12 @@ class Column:
     def decimals(self) -> pa.Array:
         """Return numbers, or null; a number written as text is one."""
         try:
-            array = pa.array(self._values, pa.float64())
+            array = _packed("d", self._values, pa.float64())
+            array = pa.array(self._values, pa.float64()) if array is None else array
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             return pa.array(self._each(_decimal), pa.float64())
-        return (
-            array if pc.all(pc.is_finite(array)).as_py() is not False else pa.array(self._each(_decimal), pa.float64())
-        )
+        finite = pc.all(pc.is_finite(array)).as_py() is not False
+        return array if finite else pa.array(self._each(_decimal), pa.float64())
 
     def texts(self) -> pa.Array:
         """Return texts as they are, or null."""
@@ -137,11 +135,24 @@ class Column:
         )
 
 
+def _packed(code: str, values: Sequence[Any], wanted: pa.DataType) -> pa.Array | None:
+    """Return plain numbers in half the time of arrow's own way (measured); None when something else is among them.
+
+    `code` is how `struct` calls the type: `q` takes whole numbers alone, `d` any number, and neither takes texts.
+    """
+    try:
+        plain = struct.pack(f"{len(values)}{code}", *values)
+    except (struct.error, OverflowError):
+        return None
+    return pa.Array.from_buffers(wanted, len(values), [None, pa.py_buffer(plain)])
+
+
 def _within(array: pa.Array, least: int, most: int) -> bool:
     """Say whether all values that are there are in these bounds."""
-    bounds = pc.min_max(array)
-    smallest: int | None = bounds["min"].as_py()
-    return smallest is None or (smallest >= least and bounds["max"].as_py() <= most)
+    if array.null_count:
+        array = array.drop_null()
+    numbers = array.to_numpy()  # its bounds take a third of the time of arrow's
+    return not len(numbers) or bool(numbers.min() >= least and numbers.max() <= most)
 
 
 def _integer(value: Any) -> int | None:

@@ -89,12 +89,21 @@ def test_a_page_comes_back_with_its_types(cores: Cores) -> None:
         assert pages.from_buffer(pages.ENROLLMENTS, buffer).schema == pages.ENROLLMENTS.schema
 
 
-@given(st.lists(st.sampled_from([b'"id"', b'"i', b'd"', b"x", b'"enrollments"', b'nts"', b'"']), max_size=30))
-def test_four_bytes_are_counted_wherever_they_stand(pieces: list[bytes]) -> None:
-    """Counting a word of four bytes finds each place it stands at, at every offset of the body."""
-    body = b"".join(pieces)
-    places = [sum(body.startswith(word, at) for at in range(len(body))) for word in (b'"id"', b'nts"')]
-    assert pages._fours(body, [b'"id"', b'nts"']) == places
+ROWS = st.lists(
+    st.builds(lambda number: {"id": number, "user_id": 2, "course_id": 3, "status": "passed"}, st.integers(1, 99))
+)
+
+
+@given(st.lists(ROWS, min_size=1, max_size=3), st.booleans())
+def test_a_list_that_comes_twice_is_refused(lists: list[list[dict[str, Any]]], apart: bool) -> None:  # noqa: FBT001
+    """Of two lists under one key the decoder takes the last: whichever of them has rows, the answer is refused."""
+    between = ', "more": {}, ' if apart else ", "
+    body = "{" + between.join(f'"enrollments": {json.dumps(rows)}' for rows in lists) + "}"
+    if len(lists) == 1:
+        assert len(pages.ENROLLMENTS.decode(body.encode(), "GET /x")) == len(lists[0])
+        return
+    with pytest.raises(SourceUntrusted, match="the key enrollments twice in one object"):
+        pages.ENROLLMENTS.decode(body.encode(), "GET /x")
 
 
 def whole(read: PortalRead) -> list[Any]:

@@ -119,6 +119,14 @@ MUTANTS = (
         tests=(f"{_UNTRUSTED}::test_an_answer_that_is_not_the_listing",),
     ),
     Mutant(
+        id="list-twice-in-one-answer",
+        bug="Of a list that comes twice, first without rows, the last one is taken.",
+        file="etl/learnupon/pages.py",
+        source="        if lists > 1 or body.count(_ID) > rows:\n",
+        planted="        if body.count(_ID) > rows:\n",
+        tests=("edges/test_learnupon_cores.py::test_a_list_that_comes_twice_is_refused",),
+    ),
+    Mutant(
         id="id-twice-takes-the-last",
         bug="Of a key that comes twice in one object the last one is taken.",
         file=_PAGES,
