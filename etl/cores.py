@@ -47,9 +47,9 @@ def available(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     return cores
 
 
-def spare(most: int) -> int:
-    """Return how many cores are left beside the one that whoever asks keeps busy, `most` at most; none of one core."""
-    return min(available() - 1, most)
+def beside(most: int, cores: int) -> int:
+    """Return how many workers pay: as many as cores, `most` at most; none of one core, since whoever asks has that."""
+    return min(cores, most) if cores > 1 else 0
 
 
 class Cores:

@@ -126,8 +126,8 @@ class Reading:
         self._expected += sum(expected for expected, _ in jobs) + len(first)
         ordered = [*first, *(job for _, job in sorted(jobs, key=lambda pair: -pair[0]))]
         client = self.client
-        # While a worker decodes a page for one thread, another has its request under way.
-        threads = client.settings.concurrency + self._cores.planned
+        # While a worker decodes a page for one thread and a second waits for it, others have their requests under way.
+        threads = client.settings.concurrency + 2 * self._cores.planned
         run_all(ordered, threads=threads, stop=client.rate.stop, clock=client.clock, tick=self._tick)
 
     def _tick(self) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from etl import frames, keys
 from etl.config import PortalSettings
-from etl.cores import Cores, spare
+from etl.cores import Cores, available, beside
 from etl.errors import UsageFault
 from etl.learnupon import (
     LearnUpon,
@@ -42,7 +42,7 @@ Told = Callable[[LearnUpon, Listed], None]
 
 
 _DECODERS = 2
-"""Workers that decode pages, at most: one keeps up with the thread that fetches them (0.9 ms of a core a page each)."""
+"""Workers that decode pages, at most: two keep up with the threads that fetch them (0.9 ms of a core a page each)."""
 _FEW_PAGES = 100
 """Pages of 500 rows that are decoded here before workers are started: less than a second's work."""
 
@@ -87,7 +87,7 @@ class Portals:
         `told` learns of each portal how much there is to read before that begins.
         """
         places = range(len(self._clients))
-        decoders = Cores(spare(_DECODERS), after=_FEW_PAGES, imports=["etl.learnupon.pages"])
+        decoders = Cores(beside(_DECODERS, available()), after=_FEW_PAGES, imports=["etl.learnupon.pages"])
         with decoders as cores, threads(len(self._clients), self._job.stop) as pool:
             jobs = [pool.submit(self._read, place, folder / str(place), told, cores) for place in places]
             found = first_failure(jobs)

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.clock import Stopped
-from etl.cores import Cores, available
+from etl.cores import Cores, available, beside
 from etl.errors import StateFault, exit_code_of
 
 LARGE = b"x" * 100_000
@@ -236,3 +236,9 @@ def test_a_quota_counts_as_cores(tmp_path: Path, quota: str, most: int) -> None:
     here = len(os.sched_getaffinity(0))
     assert available(file) == min(most, here)
     assert available(tmp_path / "none") == here
+
+
+@pytest.mark.parametrize(("cores", "most", "workers"), [(1, 2, 0), (2, 2, 2), (8, 2, 2), (2, 1, 1)])
+def test_workers_take_turns_on_no_core(cores: int, most: int, workers: int) -> None:
+    """There are as many workers as cores, and none where whoever asks has the only one."""
+    assert beside(most, cores) == workers

@@ -101,7 +101,7 @@ MUTANTS = (
         id="decoding-holds-requests-up",
         bug="While a worker decodes a page, no other request takes its place.",
         file="etl/learnupon/reading.py",
-        source="client.settings.concurrency + self._cores.planned",
+        source="client.settings.concurrency + 2 * self._cores.planned",
         planted="client.settings.concurrency",
         tests=("edges/test_learnupon_cores.py::test_a_page_that_is_decoded_holds_no_request_up",),
     ),
