@@ -55,19 +55,23 @@ class Progress:
         self._waiting = 0
         return self._done[0]
 
-    def sizes(self, paths: pd.Series) -> Numbers:
-        """Return the number of courses of paths (codes), each course counted once."""
-        return self._sizes[self._paths.get_indexer(pd.Index(paths))]
-
-    def done(self, learners: Numbers, paths: pd.Series) -> Numbers:
-        """Return how many courses of a path a learner has done, each once; a learner below 0 has done none."""
+    def count(self) -> tuple[pd.Index, Numbers]:
+        """Count what was watched, once; then `done` may be asked from several threads. For `done` alone."""
         if self._counted is None:
             done = self._together()
             # a learner's courses of one path need not lie side by side: slots of different paths may alternate
             pairs = done // self._slots * len(self._paths) + self._path_of[done % self._slots] if len(done) else done
             found, counts = np.unique(pairs, return_counts=True)
             self._counted = pd.Index(found), np.append(counts, 0).astype("int64")
-        index, counts = self._counted
+        return self._counted
+
+    def sizes(self, paths: pd.Series) -> Numbers:
+        """Return the number of courses of paths (codes), each course counted once."""
+        return self._sizes[self._paths.get_indexer(pd.Index(paths))]
+
+    def done(self, learners: Numbers, paths: pd.Series) -> Numbers:
+        """Return how many courses of a path a learner has done, each once; a learner below 0 has done none."""
+        index, counts = self.count()
         place = self._paths.get_indexer(pd.Index(paths))
         asked = np.where((learners < 0) | (place < 0), -1, learners * len(self._paths) + place)
         return counts[index.get_indexer(pd.Index(asked))]

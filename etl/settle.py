@@ -9,11 +9,10 @@ every value such as the field can hold. All else is left to `etl.decide` and `et
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,31 +20,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import decide, keys, rows
+from etl.ahead import in_order
 from etl.frames import by_id, to_pandas
 from etl.normalise import fits, unlike
 from etl.park import Park
+from etl.partition import Array, Listed, People
 from etl.paths import Progress
 from etl.schema import KEY, REMOVED, Entity
 from etl.situation import SIDES, Inputs, Row, Settled, existing_frame, held_number, tables
 from etl.totals import Tally
 
-Array = np.ndarray[Any, Any]
 _COUNTED = [KEY, "LUUser__c", rows.STATUS, REMOVED]
 """What a row that Salesforce holds is counted by."""
 
 
-def settle(inputs: Inputs, folder: Path) -> Inputs:
+def settle(inputs: Inputs, folder: Path, *, at_once: int = 1) -> Inputs:
     """Return the inputs with only those enrollments that are not settled, parked in `folder`.
 
-    Of a backfill, rows outside its scope are left out on both sides.
+    Of a backfill, rows outside its scope are left out on both sides. So many partitions are sifted `at_once`, on a
+    thread each; memory grows with them.
     """
     found = _Found(inputs)
     listings: dict[Row, Sequence[Park]] = {}
     held = dict(inputs.held)
     for row in SIDES:
         sifting = _Sifting(inputs, row, found, folder / row)
-        for listed, existing in tables(inputs, row):
-            sifting.sift(listed, existing)
+        for sifted in in_order(sifting.sift, tables(inputs, row), at_once=at_once):
+            sifting.keep(sifted)
+        found.progress.count()  # paths ask for it, from several threads
         listings[row] = sifting.listings
         held |= sifting.held
     settled = found.settled()
@@ -75,8 +77,18 @@ class _Found:
         self.in_scope: list[pd.Index] = [pd.Index([], dtype="int64")]
 
     @cached_property
-    def people(self) -> _People:
-        return _People(self._inputs)
+    def people(self) -> People:
+        return People(self._inputs)
+
+    def add(self, sifted: _Sifted) -> None:
+        """Count what went by with one partition."""
+        self.unchanged.update(sifted.unchanged)
+        self.statuses.update(sifted.statuses)
+        for listing, known in sifted.tallied:
+            self.tally.add(listing, known)
+        for learners, courses in sifted.done:
+            self.progress.watch(learners, courses)
+        self.in_scope.extend(sifted.in_scope)
 
     def settled(self) -> Settled:
         notes = rows.undocumented(self.statuses, self._inputs.rules.status_labels)
@@ -84,85 +96,21 @@ class _Found:
         return Settled(self.unchanged, self.tally.totals(), self.progress, in_scope, notes)
 
 
-class _People:
-    """Who the learners are, as arrays in the order of `Inputs.people`."""
+@dataclass
+class _Sifted:
+    """What came of one partition."""
 
-    def __init__(self, inputs: Inputs) -> None:
-        people = inputs.people
-        self.index = people.index
-        nobody = pd.Series([pd.NA], dtype=people["side"].dtype)
-        sides = pd.concat([people["side"], nobody])
-        self.on_side = {
-            person: (sides == person).fillna(value=False).to_numpy(dtype=bool) for person in ("Contact", "User")
-        }
-        """Whether a learner is matched on a side; one more for whoever is not listed, whose place is -1."""
-        self.ids = pa.array(people["person_id"], pa.string(), from_pandas=True)
-        self.numbers = pa.array(keys.lu_ids(people.index.to_series()).unique())
-        """LearnUpon's ids of them, whatever the portal."""
-        self.keys = pa.array(keys.texts(people.index.to_series(), "member", inputs.portal_ids), pa.string())
-
-
-class _Listed:
-    """The listing of one partition, each row once, and who its learners are."""
-
-    def __init__(self, inputs: Inputs, people: _People, parts: Sequence[pa.Table]) -> None:
-        self._rules = inputs.rules
-        self._portals = range(len(parts))
-        self.rows = pa.concat_tables(parts).combine_chunks()
-        coded = self.column("status").dictionary_encode()
-        self.words: list[str] = coded.dictionary.to_pylist()
-        self.statuses = coded.indices.to_numpy()
-        self.place = np.repeat(np.arange(len(parts)), [part.num_rows for part in parts])
-        self.index = pd.Index(self["id"] + self.place * keys.PLACE)
-        if not self.index.is_unique:
-            updated = to_pandas(self.rows.select(["updated_at"]))
-            self._keep(decide.latest(updated.assign(code=self.index)).index.to_numpy())
-        self.learners = self["user_id"] + self.place * keys.PLACE
-        self.people = people
-        self.known = people.index.get_indexer(pd.Index(self.learners))
-
-    def __getitem__(self, name: str) -> Array:
-        return np.asarray(self.rows[name].to_numpy())
-
-    def _keep(self, at: Array) -> None:
-        self.rows = self.rows.take(pa.array(at))
-        self.place, self.statuses = self.place[at], self.statuses[at]
-        self.index = self.index[at]
-
-    def only(self, at: Array) -> None:
-        """Keep these rows alone."""
-        self._keep(at)
-        self.learners, self.known = self.learners[at], self.known[at]
-
-    def has(self, statuses: Sequence[str]) -> Array:
-        """Say which rows have one of these statuses."""
-        return np.array([word in set(statuses) for word in self.words], dtype=bool)[self.statuses]
-
-    def column(self, name: str) -> pa.Array:
-        """Return a column in one piece."""
-        return self.rows[name].combine_chunks()
-
-    @cached_property
-    def wanted(self) -> Array:
-        """Which rows belong in Salesforce if their learner is matched (see `decide.is_wanted`)."""
-        return ~self["unenrolled"].astype(bool) | self.has(self._rules.finished_statuses)
-
-    @cached_property
-    def path(self) -> pd.Series:
-        """The paths (codes) of path enrollments."""
-        return pd.Series(self["path_id"] + self.place * keys.PLACE)
-
-    def parts(self, at: Array) -> Iterator[pa.Table]:
-        """Give these rows portal by portal."""
-        chosen, place = self.rows.filter(pa.array(at)), self.place[at]
-        for portal in self._portals:
-            yield chosen.slice(*_stretch(place, portal))
-
-
-def _stretch(place: Array, portal: int) -> tuple[int, int]:
-    """Return where the rows of a portal begin, and how many they are; rows lie portal by portal."""
-    start, end = np.searchsorted(place, [portal, portal + 1])
-    return int(start), int(end - start)
+    unchanged: dict[str, int] = field(default_factory=dict)
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    tallied: list[tuple[pd.DataFrame, Array]] = field(default_factory=list)
+    """Rows to be counted, and the places of their learners."""
+    done: list[tuple[Array, list[tuple[Array, Array]]]] = field(default_factory=list)
+    """Courses done, as `Progress.watch` takes them."""
+    in_scope: list[pd.Index] = field(default_factory=list)
+    listed: list[pa.Table] = field(default_factory=list)
+    """Portal by portal, the rows of the listing that are left to decide."""
+    held: dict[str, pa.Table] = field(default_factory=dict)
+    """By object, the rows of Salesforce that are."""
 
 
 class _Sifting:
@@ -172,6 +120,7 @@ class _Sifting:
         self._inputs = inputs
         self._row = row
         self._found = found
+        self._people = found.people
         self.listings = [
             Park(folder / str(place), park.schema, number=by_id) for place, park in enumerate(inputs.listings[row])
         ]
@@ -181,32 +130,43 @@ class _Sifting:
             for entity in SIDES[row]
         }
 
-    def sift(self, parts: list[pa.Table], held: list[pa.Table]) -> None:
-        """Settle what can be settled of one partition, park the rest, and count."""
+    def sift(self, parts: list[pa.Table], held: list[pa.Table]) -> _Sifted:
+        """Settle what can be settled of one partition; changes nothing that another thread might read."""
+        sifted = _Sifted()
         if not any(part.num_rows for part in (*parts, *held)):
-            return
-        listed = _Listed(self._inputs, self._found.people, parts)
+            return sifted
+        listed = Listed(self._inputs, self._people, parts)
         codes = [pd.Index(keys.parsed(part[KEY], self._row, self._inputs.portal_ids)) for part in held]
         if self._inputs.scope and self._row == "enrollment":
-            self._count_unlisted(listed, held, codes)
-        self._count(listed)
+            sifted.tallied.extend(self._unlisted(listed, held, codes))
+        self._count(listed, sifted)
         places = [listed.index.get_indexer(code) for code in codes]
         together = np.concatenate(places)
         once = np.bincount(together[together >= 0], minlength=len(listed.index)) == 1
         left = np.ones(len(listed.index), dtype=bool)
         for entity, existing, place in zip(SIDES[self._row], held, places, strict=True):
             agree = self._agree(entity, listed, existing, place, once)
-            self._found.unchanged[entity.name] += int(agree.sum())
+            sifted.unchanged[entity.name] = int(agree.sum())
             left[place[agree]] = False
             over = ~agree & (place >= 0) if self._inputs.scope else ~agree
             if over.any():
-                self.held[entity.name].append(existing.filter(pa.array(over)))
-        for park, rest in zip(self.listings, listed.parts(left), strict=True):
+                sifted.held[entity.name] = existing.filter(pa.array(over))
+        sifted.listed = list(listed.parts(left))
+        return sifted
+
+    def keep(self, sifted: _Sifted) -> None:
+        """Park what is left of a partition, and count what went by."""
+        self._found.add(sifted)
+        for name, existing in sifted.held.items():
+            self.held[name].append(existing)
+        for park, rest in zip(self.listings, sifted.listed, strict=False):  # of an empty partition there are none
             if rest.num_rows:
                 park.append(rest)
 
-    def _count_unlisted(self, listed: _Listed, held: list[pa.Table], codes: list[pd.Index]) -> None:
-        """Count what Salesforce holds and a backfill does not see listed: it asks nobody, and absence is no proof."""
+    def _unlisted(
+        self, listed: Listed, held: list[pa.Table], codes: list[pd.Index]
+    ) -> Iterator[tuple[pd.DataFrame, Array]]:
+        """Give what Salesforce holds and a backfill does not see listed: it asks nobody, and absence is no proof."""
         for entity, part, code in zip(SIDES[self._row], held, codes, strict=True):
             lacking = (listed.index.get_indexer(code) < 0) & (code >= 0)
             theirs = pc.is_in(part["LUUser__c"], value_set=listed.people.numbers)  # of one learner these are few
@@ -215,23 +175,23 @@ class _Sifting:
             flagged = existing[REMOVED].fillna(value=False).astype(bool)
             listing = as_listed(self._inputs, existing[~flagged])
             known = listed.people.index.get_indexer(pd.Index(listing["learner"]))
-            self._found.tally.add(listing[known >= 0], known[known >= 0])
+            yield listing[known >= 0], known[known >= 0]
 
-    def _count(self, listed: _Listed) -> None:
+    def _count(self, listed: Listed, sifted: _Sifted) -> None:
         """Count the totals and the courses done of all rows, and cut a listing down to the scope of a backfill."""
         if self._row == "enrollment":
             status = pd.Series(pd.Categorical.from_codes(listed.statuses, pd.Index(listed.words)))
             listing = pd.DataFrame({"learner": listed.learners, "unenrolled": listed["unenrolled"], "status": status})
-            self._found.tally.add(listing, listed.known)
-            self._watch(listed)
+            sifted.tallied.append((listing, listed.known))
+            sifted.done.append((listed.known, self._courses_done(listed)))
         if self._inputs.scope:
             listed.only(np.flatnonzero(self._inputs.scope.covers(to_pandas(listed.rows.select(["date_enrolled"])))))
             matched = listed.people.on_side["Contact"][listed.known] | listed.people.on_side["User"][listed.known]
-            self._found.in_scope.append(pd.Index(listed.learners[listed.wanted & matched]).unique())
+            sifted.in_scope.append(pd.Index(listed.learners[listed.wanted & matched]).unique())
         counts = np.bincount(listed.statuses, minlength=len(listed.words))
-        self._found.statuses.update(dict(zip(listed.words, counts.tolist(), strict=True)))
+        sifted.statuses = dict(zip(listed.words, counts.tolist(), strict=True))
 
-    def _watch(self, listed: _Listed) -> None:
+    def _courses_done(self, listed: Listed) -> list[tuple[Array, Array]]:
         done = listed.has(self._inputs.rules.path_done_statuses) & ~listed["unenrolled"].astype(bool)
         done &= listed.known >= 0
         courses = []
@@ -239,9 +199,9 @@ class _Sifting:
             column = listed.column(name)
             at = np.flatnonzero(done & column.is_valid().to_numpy(zero_copy_only=False))
             courses.append((column.take(pa.array(at)).to_numpy() + listed.place[at] * keys.PLACE, at))
-        self._found.progress.watch(listed.known, courses)
+        return courses
 
-    def _agree(self, entity: Entity, listed: _Listed, existing: pa.Table, place: Array, once: Array) -> Array:
+    def _agree(self, entity: Entity, listed: Listed, existing: pa.Table, place: Array, once: Array) -> Array:
         """Say which existing rows are as they should be, so that there is nothing to decide."""
         if not len(place) or not len(once):
             return np.zeros(len(place), dtype=bool)
@@ -249,7 +209,7 @@ class _Sifting:
         agree = (place >= 0) & (once & on_side & listed.wanted)[place]
         at = pa.array(place, mask=place < 0)
         for name, shape in self._inputs.shapes[entity.name].items():
-            want = self._desired(entity, listed, name).take(at)
+            want = self._desired(entity, listed, name, at)
             agree &= ~unlike(want, existing[name].combine_chunks()).to_numpy(zero_copy_only=False)
             if not agree.any():
                 break
@@ -258,19 +218,19 @@ class _Sifting:
                 agree &= fitting.to_numpy(zero_copy_only=False)
         return agree
 
-    def _desired(self, entity: Entity, listed: _Listed, name: str) -> pa.Array:
-        """Return a column as the rows of a listing should have it in Salesforce, as `etl.rows` does."""
+    def _desired(self, entity: Entity, listed: Listed, name: str, at: pa.Array) -> pa.Array:
+        """Return a column as the rows of a listing at these places should have it in Salesforce, as `etl.rows` does."""
         source = rows.TAKEN[self._row].get(name)
         if source is not None:
-            return listed.column(source)
+            return listed.column(source).take(at)
         if name == rows.STATUS:
             shown = [rows.label(status, self._inputs.rules.status_labels) for status in listed.words]
-            return pa.array(shown, pa.string()).take(pa.array(listed.statuses))
+            return pa.array(shown, pa.string()).take(pa.array(listed.statuses).take(at))
         if name in {rows.PARENT, entity.person_field}:
-            whose = pa.array(listed.known, mask=listed.known < 0)
+            whose = pa.array(listed.known, mask=listed.known < 0).take(at)
             return (listed.people.keys if name == rows.PARENT else listed.people.ids).take(whose)
         if name == rows.COURSES:
-            return pa.array(self._found.progress.sizes(listed.path))
+            return pa.array(self._found.progress.sizes(listed.path)).take(at)
         if name == rows.DONE:
-            return pa.array(self._found.progress.done(listed.known, listed.path))
+            return pa.array(self._found.progress.done(listed.known, listed.path)).take(at)
         raise AssertionError(name)  # pragma: no cover - every column of an enrollment is one of these

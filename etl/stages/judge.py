@@ -12,6 +12,7 @@ import pandas as pd
 
 from etl import frames, guards, situation
 from etl.config import GuardSettings
+from etl.cores import available
 from etl.guards import Reading
 from etl.learnupon import PortalRead
 from etl.normalise import Shapes
@@ -59,13 +60,13 @@ def judge(
     whole = _inputs(job, reads, held, shapes, _match(job, org, reads, held, told), questions.gone)
     if job.backfill:
         return _settled(whole, folder), [], {}
-    inputs = settle(whole, folder)
+    inputs = _settle(whole, folder)
     asked: dict[Kind, pd.Series] = {row: situation.row_questions(inputs, row) for row in _ROWS}
     listed = _rows(whole)
     questions.ask(asked)
     if _rows(whole) != listed:  # rows that LearnUpon has after all count in totals and on paths
         _clear(inputs)
-        inputs = settle(whole, folder)
+        inputs = _settle(whole, folder)
     _clear(whole)
     return replace(inputs, gone=questions.gone), [questions.shrink, questions.wanted], questions.missing
 
@@ -88,8 +89,13 @@ def _match(job: Job, org: Org, reads: list[PortalRead], held: Held, told: Callab
     return matched
 
 
+def _settle(whole: Inputs, folder: Path) -> Inputs:
+    # two partitions at a time where there are two cores: more would cost more memory
+    return settle(whole, folder, at_once=min(2, available()))
+
+
 def _settled(whole: Inputs, folder: Path) -> Inputs:
-    inputs = settle(whole, folder)
+    inputs = _settle(whole, folder)
     _clear(whole)
     return inputs
 

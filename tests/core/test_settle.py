@@ -35,7 +35,7 @@ def world(tmp_path: Path) -> World:
 
 def _left(world: World) -> dict[str, list[Any]]:
     """Return what settling leaves: ids of the listings by row, keys of the existing rows by object."""
-    inputs = settle.settle(world.inputs(), world.folder / f"open-{world.plans}")
+    inputs = settle.settle(world.inputs(), world.folder / f"open-{world.plans}", at_once=2)
     listed: dict[str, list[Any]] = {
         row: sorted(i for park in parks for i in park.read()["id"].to_pylist())
         for row, parks in inputs.listings.items()
@@ -107,6 +107,29 @@ def test_settling_changes_no_plan(before: Any, edited: Any, after: Any, asked: A
         said, questions = contents(world.plan()), _questions(world)
         assert contents(_plan_unsettled(world)) == said
         assert _questions(world, settled=True) == questions
+
+
+@examples(8)
+@given(BOTH, edits(), st.integers(1, 30))
+def test_threads_change_nothing(before: Any, edited: Any, rows: int) -> None:
+    """What is left, in its order, and what is counted are the same however many partitions are sifted at once."""
+    with empty_world() as world:
+        world.portals = list(before)
+        world.run()
+        edit(world, edited)
+        world.rows_per_partition = rows
+        alone, together = (
+            settle.settle(world.inputs(), world.folder / f"at-once-{count}", at_once=count) for count in (1, 3)
+        )
+        assert alone.settled is not None
+        assert together.settled is not None
+        assert together.settled.unchanged == alone.settled.unchanged
+        assert together.settled.notes == alone.settled.notes
+        assert together.settled.totals.equals(alone.settled.totals)
+        for row, parks in alone.listings.items():
+            assert [park.read() for park in parks] == [park.read() for park in together.listings[row]]
+        for name in (CE, UE, CP):
+            assert alone.held[name].read() == together.held[name].read()
 
 
 def _plan_unsettled(world: World) -> Plan:

@@ -116,10 +116,18 @@ MUTANTS = (
     Mutant(
         id="key-twice-in-one-upload",
         bug="A row listed twice goes into the plan twice.",
-        file="etl/settle.py",
+        file="etl/partition.py",
         source="            self._keep(decide.latest(updated.assign(code=self.index)).index.to_numpy())",
         planted="            self.index = pd.RangeIndex(len(updated))",
         tests=(f"{_PLANNING}::test_a_row_listed_twice_is_one_row",),
+    ),
+    Mutant(
+        id="partitions-out-of-order",
+        bug="What several threads have sifted is kept in the order in which they end.",
+        file="etl/ahead.py",
+        source="                yield under_way.popleft().result()\n            under_way",
+        planted="                yield under_way.pop().result()\n            under_way",
+        tests=("edges/test_ahead.py",),
     ),
     Mutant(
         id="two-of-a-key-compared",
