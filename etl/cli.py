@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import copy
 import difflib
+import gc
 import importlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,8 +105,7 @@ class Commands(click.Group):
         """Import and return a command, or None when there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"etl.commands.{cmd_name}").command
-        return with_globals(command)
+        return with_globals(_imported(f"etl.commands.{cmd_name}").command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -120,6 +121,24 @@ class Commands(click.Group):
         """Write the list of commands without importing one."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _imported(name: str) -> Any:
+    """Import a module, and have what came with it looked through for garbage neither now nor at the program's end.
+
+    Nothing of it is ever garbage, and looking takes a fifth of the import and half a second at the end (measured).
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        module = importlib.import_module(name)
+        gc.freeze()
+    finally:
+        if was_on:
+            gc.enable()
+    return module
 
 
 def _print_version(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 -- click's signature
