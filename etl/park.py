@@ -61,6 +61,8 @@ class Park:
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = 0
         self._flush_rows = flush_rows
+        self._begun = 0
+        """Files that were begun; those in `_files` are whole."""
         self._files: list[Path] = []
         self._lock = threading.Lock()
 
@@ -71,23 +73,32 @@ class Park:
             self.rows += table.num_rows
             self._waiting.extend(batches)
             self._waiting_rows += table.num_rows
-            if self._waiting_rows >= self._flush_rows:
-                self._flush()
+            full = self._take() if self._waiting_rows >= self._flush_rows else None
+        if full:  # others add rows while this thread writes
+            self._write(*full)
 
-    def _flush(self) -> None:
-        path = self.folder / f"{len(self._files):06d}.arrow"
+    def _take(self) -> tuple[Path, list[pa.RecordBatch]]:
+        """Return the rows that wait, which from now on wait no more, and the file they go into."""
+        taken, self._waiting, self._waiting_rows = self._waiting, [], 0
+        return self._next(), taken
+
+    def _next(self) -> Path:
+        self._begun += 1
+        return self.folder / f"{self._begun - 1:06d}.arrow"
+
+    def _write(self, path: Path, batches: list[pa.RecordBatch]) -> None:
         with _disk(path):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))  # arrow would let others read it
-        table = pa.Table.from_batches(self._waiting, self.schema).combine_chunks()
-        self._waiting = []
-        self._waiting_rows = 0
+        table = pa.Table.from_batches(batches, self.schema).combine_chunks()
+        batches.clear()  # the caller holds the list: these rows would be in memory twice
         pieces = [table] if self._number is None else _in_order(table, self._number, _batches_for(table.num_rows))
         del table
         with _disk(path), pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, self.schema) as writer:
             for piece in pieces:
                 writer.write_batch(piece.to_batches()[0] if piece.num_rows else _no_rows(self.schema))
-        self._files.append(path)
+        with self._lock:
+            self._files.append(path)
 
     def adopt(self, path: Path) -> None:
         """Take over a file of another place as one of this park's, by a second name for it; its columns must be these.
@@ -95,7 +106,7 @@ class Park:
         Where the file system has no second names, it is copied.
         """
         with self._lock:
-            mine = self.folder / f"{len(self._files):06d}.arrow"
+            mine = self._next()
             with _disk(mine):
                 self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 link(path, mine)
@@ -107,8 +118,10 @@ class Park:
     def save(self) -> list[Path]:
         """Write rows that still wait in memory to their file, and return all files."""
         with self._lock:
-            if self._waiting:
-                self._flush()
+            rest = self._take() if self._waiting else None
+        if rest:
+            self._write(*rest)
+        with self._lock:
             return list(self._files)
 
     def load(self) -> None:
@@ -122,6 +135,7 @@ class Park:
                 if not file.schema.equals(self.schema):
                     raise ValueError(f"{path.name} of {self.folder.name} has other columns than are expected")
                 self.rows += sum(file.get_batch(number).num_rows for number in range(file.num_record_batches))
+            self._begun += 1
             self._files.append(path)
 
     def batches(self) -> Iterator[pa.Table]:
