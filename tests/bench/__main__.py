@@ -23,7 +23,7 @@ from typing import Any, TextIO
 
 from bench import judge, tables
 from bench.applying import one_round as applied
-from bench.cases import AGAIN, DUCK, FIRST, NAIVE, NIGHT, QUIET, Result, Step, carry_out
+from bench.cases import AGAIN, DUCK, FIRST, NAIVE, NIGHT, QUIET, USUAL, Result, Step, carry_out
 from bench.limit import limited
 from bench.servers.__main__ import SIZES
 from bench.servers.shape import ODD, Shape
@@ -39,9 +39,9 @@ _TITLES = {
     "one": "One learner with 5,000 enrollments (1,000,000 enrollments)",
     "apply": "The apply stage alone",
 }  # fmt: skip
-_OURS = (Step(QUIET), Step(AGAIN), Step(NIGHT, floor=True))
+_OURS = (Step(QUIET), Step(AGAIN), Step(USUAL), Step(NIGHT, floor=True))
 _PEERS = (Step(NIGHT, NAIVE), Step(NIGHT, DUCK))
-_SLOW = (Step(QUIET, latency_ms=50), Step(NIGHT, latency_ms=50))
+_SLOW = (Step(QUIET, latency_ms=50), Step(AGAIN, latency_ms=50), Step(NIGHT, latency_ms=50))
 _ODD_SIZES = {"half": "M", "many": "S", "one": "M"}
 
 
