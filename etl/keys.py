@@ -25,6 +25,15 @@ _MOST_DIGITS = len(str(MAX_ID))
 Codes = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
+def ready(index: pd.Index) -> pd.Index:
+    """Return an index of codes whose table is made, so that several threads may look codes up.
+
+    Pandas makes it at the first look-up, and does not promise that another thread never sees it half full.
+    """
+    index.get_indexer(pd.Index([UNREADABLE - 1]))
+    return index
+
+
 def codes(place: int, ids: pd.Series) -> pd.Series:
     """Return the codes of LearnUpon ids (int64, no nulls) of the portal at `place` in the configuration."""
     return pd.Series(_whole(ids) + place * PLACE, index=ids.index)

@@ -26,7 +26,7 @@ class People:
     def __init__(self, inputs: Inputs) -> None:
         """Look everybody up who is listed."""
         people = inputs.people
-        self.index = people.index
+        self.index = keys.ready(people.index)
         nobody = pd.Series([pd.NA], dtype=people["side"].dtype)
         sides = pd.concat([people["side"], nobody])
         self.on_side = {

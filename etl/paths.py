@@ -26,7 +26,7 @@ class Progress:
         slots = _once(path_courses)
         self._slots = max(1, len(slots))
         paths = pd.Index(slots["path"].astype("int64"))
-        self._paths = paths.unique()
+        self._paths = keys.ready(paths.unique())
         self._path_of = self._paths.get_indexer(paths)
         self._sizes = np.append(np.bincount(self._path_of, minlength=len(self._paths)), 0)
         self._by = [_Lookup(slots, column) for column in ("course_id", "course_source_id")]
@@ -62,7 +62,7 @@ class Progress:
             # a learner's courses of one path need not lie side by side: slots of different paths may alternate
             pairs = done // self._slots * len(self._paths) + self._path_of[done % self._slots] if len(done) else done
             found, counts = np.unique(pairs, return_counts=True)
-            self._counted = pd.Index(found), np.append(counts, 0).astype("int64")
+            self._counted = keys.ready(pd.Index(found)), np.append(counts, 0).astype("int64")
         return self._counted
 
     def sizes(self, paths: pd.Series) -> Numbers:

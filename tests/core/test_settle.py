@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pandas as pd
 import pytest
 from core.situations import Portal, World, contact, enrollment, learner, path_enrollment, user
 from core.worlds import contents, edit, edits, empty_world, examples, gone, portals
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl import planning, settle, situation
+from etl.partition import People
 from etl.plan import Plan
 from etl.schema import CONTACT_ENROLLMENT, CONTACT_PATH, KEY, USER_ENROLLMENT
 
@@ -130,6 +132,17 @@ def test_threads_change_nothing(before: Any, edited: Any, rows: int) -> None:
             assert [park.read() for park in parks] == [park.read() for park in together.listings[row]]
         for name in (CE, UE, CP):
             assert alone.held[name].read() == together.held[name].read()
+
+
+def test_what_threads_look_up_is_ready_before_they_begin(world: World) -> None:
+    """Pandas' tables of learners and of courses done, which threads share, are made before there are threads."""
+    world.portals[0].users += [learner(8), learner(20)]  # pandas needs no table for numbers that make a range
+    counted = settle.settle(world.inputs(), world.folder / "counted").settled
+    assert counted is not None
+    shared: list[Any] = [People(world.inputs()).index, counted.progress._paths, counted.progress.count()[0]]
+    tables = [index for index in shared if not isinstance(index, pd.RangeIndex)]
+    assert tables
+    assert all(index._engine.is_mapping_populated for index in tables)
 
 
 def _plan_unsettled(world: World) -> Plan:
