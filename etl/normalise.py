@@ -19,9 +19,9 @@ NOT_AVAILABLE = "#N/A"
 """The text by which Bulk clears a field: it cannot be written as a value (Bulk API 2.0 guide, CSV rules)."""
 _NOTHING = pa.array(["", NOT_AVAILABLE], type=pa.string())
 _EARLIEST = pa.scalar(datetime(1700, 1, 1, tzinfo=UTC), SECONDS_UTC)
+_LATEST = pa.scalar(datetime(4000, 12, 31, 23, 59, 59, tzinfo=UTC), SECONDS_UTC)
 _NONE_REJECTED = pd.DataFrame({"key": [], "reason": []})
 _NONE_BLOCKED = pd.Series(dtype=pd.StringDtype("pyarrow"))
-_LATEST = pa.scalar(datetime(4000, 12, 31, 23, 59, 59, tzinfo=UTC), SECONDS_UTC)
 
 
 @dataclass(frozen=True)
