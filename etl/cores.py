@@ -47,11 +47,6 @@ def available(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     return cores
 
 
-def beside(most: int, cores: int) -> int:
-    """Return how many workers pay: as many as cores, `most` at most; none of one core, since whoever asks has that."""
-    return min(cores, most) if cores > 1 else 0
-
-
 class Cores:
     """So many workers, started once the work has proved large; safe to share between threads.
 
@@ -94,6 +89,12 @@ class Cores:
         with self._lock:
             self._welcome()
             return len(self._all) - len(self._starting)
+
+    def expect(self, calls: int) -> None:
+        """Say how many calls there will be at least: for enough of them workers are started at once."""
+        with self._lock:
+            if calls > self._after and self._over is None:
+                self._start()
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Return `function(*arguments)`, from a worker if one is ready; waits while all of them are busy.

@@ -123,7 +123,9 @@ class Reading:
 
     def run(self, jobs: list[tuple[int, Job]], *, first: tuple[Job, ...] = ()) -> None:
         """Do jobs, `first` and then those of the most expected pages; raises the first failure."""
-        self._expected += sum(expected for expected, _ in jobs) + len(first)
+        pages = sum(expected for expected, _ in jobs) + len(first)
+        self._expected += pages
+        self._cores.expect(pages)
         ordered = [*first, *(job for _, job in sorted(jobs, key=lambda pair: -pair[0]))]
         client = self.client
         # While a worker decodes a page for one thread and a second waits for it, others have their requests under way.

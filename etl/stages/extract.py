@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from etl import frames, keys
 from etl.config import PortalSettings
-from etl.cores import Cores, available, beside
+from etl.cores import Cores, available
 from etl.errors import UsageFault
 from etl.learnupon import (
     LearnUpon,
@@ -45,6 +45,11 @@ _DECODERS = 2
 """Workers that decode pages, at most: two keep up with the threads that fetch them (0.9 ms of a core a page each)."""
 _FEW_PAGES = 100
 """Pages of 500 rows that are decoded here before workers are started: less than a second's work."""
+
+
+def decoders(cores: int) -> int:
+    """Return how many workers decode pages: as many as cores, to a limit; none of one core, which fetching has."""
+    return min(cores, _DECODERS) if cores > 1 else 0
 
 
 class Portals:
@@ -87,8 +92,8 @@ class Portals:
         `told` learns of each portal how much there is to read before that begins.
         """
         places = range(len(self._clients))
-        decoders = Cores(beside(_DECODERS, available()), after=_FEW_PAGES, imports=["etl.learnupon.pages"])
-        with decoders as cores, threads(len(self._clients), self._job.stop) as pool:
+        working = Cores(decoders(available()), after=_FEW_PAGES, imports=["etl.learnupon.pages"])
+        with working as cores, threads(len(self._clients), self._job.stop) as pool:
             jobs = [pool.submit(self._read, place, folder / str(place), told, cores) for place in places]
             found = first_failure(jobs)
         if all(read is None for read in found):

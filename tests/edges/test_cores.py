@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.clock import Stopped
-from etl.cores import Cores, available, beside
+from etl.cores import Cores, available
 from etl.errors import StateFault, exit_code_of
 
 LARGE = b"x" * 100_000
@@ -125,6 +125,19 @@ def test_little_work_starts_no_process() -> None:
         time.sleep(0.2)
         assert made.ready == 0
         assert started(made, 1).call(os.getpid) != os.getpid()
+
+
+def test_much_work_that_is_expected_starts_them_at_once() -> None:
+    """Workers that are started after some calls are started before, too, when more calls than those are expected."""
+    with Cores(1, after=5) as made:
+        made.expect(5)
+        assert made._all == []
+        made.expect(6)
+        assert len(made._all) == 1
+        made.expect(7)
+        assert len(made._all) == 1
+    made.expect(9)
+    assert made._all == [], "nothing is started once it is over"
 
 
 def test_without_other_cores_everything_is_done_here() -> None:
@@ -236,9 +249,3 @@ def test_a_quota_counts_as_cores(tmp_path: Path, quota: str, most: int) -> None:
     here = len(os.sched_getaffinity(0))
     assert available(file) == min(most, here)
     assert available(tmp_path / "none") == here
-
-
-@pytest.mark.parametrize(("cores", "most", "workers"), [(1, 2, 0), (2, 2, 2), (8, 2, 2), (2, 1, 1)])
-def test_workers_take_turns_on_no_core(cores: int, most: int, workers: int) -> None:
-    """There are as many workers as cores, and none where whoever asks has the only one."""
-    assert beside(most, cores) == workers

@@ -16,11 +16,18 @@ from runs.told import told
 
 from etl.cores import available
 from etl.emulator.faults import Fault
+from etl.stages.extract import decoders
 
 COURSES = 112
 """As many pages of enrollments: more than are decoded before workers are started."""
 LATE = 108
 pytestmark = pytest.mark.skipif(available() < 2, reason="one core: no workers")
+
+
+@pytest.mark.parametrize(("cores", "most"), [(1, 0), (2, 2), (8, 2)])
+def test_fetching_has_a_core(cores: int, most: int) -> None:
+    """Pages are decoded by as many workers as cores, two at most, and by none where fetching has the only one."""
+    assert decoders(cores) == most
 
 
 def workers(parent: int) -> Iterator[int]:
