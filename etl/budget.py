@@ -205,7 +205,9 @@ def portal(listed: Listed, held: Mapping[str, int], *, share: float, questions: 
     """
     expected = _listings(listed, held, share, _LEARNER_ROWS, _PATH_SHARE)
     most = _listings(listed, held, 1.0, _FEWEST_LEARNER_ROWS, _LARGEST_PATH_SHARE)
-    return Calls(expected, math.ceil(most * _STALE) + min(questions, sum(held.values())))
+    # a share of nothing is guessed from the listing, and a guess may be larger than the whole that is held
+    most = max(expected, math.ceil(most * _STALE)) + min(questions, sum(held.values()))
+    return Calls(expected, most)
 
 
 def _listings(listed: Listed, held: Mapping[str, int], share: float, learner_rows: int, path_share: float) -> int:

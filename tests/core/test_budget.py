@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etl import budget, space
@@ -53,6 +53,7 @@ def test_every_job_has_its_polls(one: Sent, other: Sent, poll_seconds: float, pa
     assert budget.batches([more], tariff) >= max(budget.batches([one], tariff), more.written // 10_000)
 
 
+@example(Listed((10001,), 1, 0, users=True, kept=0), 1, 0, 1, 0.0, 0)  # a guess beyond all that is held
 @given(LISTED, MANY, MANY, MANY, st.floats(0, 1), st.integers(0, 1000))
 def test_a_portal_needs_its_pages_at_least(
     listed: Listed, members: int, rows: int, on_paths: int, share: float, questions: int
