@@ -39,7 +39,7 @@ class People:
         self.keys = pa.array(keys.texts(people.index.to_series(), "member", inputs.portal_ids), pa.string())
 
 
-class Listed:
+class Partition:
     """The listing of one partition, each row once, and who its learners are."""
 
     def __init__(self, inputs: Inputs, people: People, parts: Sequence[pa.Table]) -> None:

@@ -24,7 +24,7 @@ from etl.ahead import in_order
 from etl.frames import by_id, to_pandas
 from etl.normalise import fits, unlike
 from etl.park import Park
-from etl.partition import Array, Listed, People
+from etl.partition import Array, Partition, People
 from etl.paths import Progress
 from etl.schema import KEY, REMOVED, Entity
 from etl.situation import SIDES, Inputs, Row, Settled, existing_frame, held_number, tables
@@ -132,10 +132,10 @@ class _Sifting:
 
     def sift(self, parts: list[pa.Table], held: list[pa.Table]) -> _Sifted:
         """Settle what can be settled of one partition; changes nothing that another thread might read."""
-        sifted = _Sifted()
+        sifted = _Sifted(listed=parts)
         if not any(part.num_rows for part in (*parts, *held)):
             return sifted
-        listed = Listed(self._inputs, self._people, parts)
+        listed = Partition(self._inputs, self._people, parts)
         codes = [pd.Index(keys.parsed(part[KEY], self._row, self._inputs.portal_ids)) for part in held]
         if self._inputs.scope and self._row == "enrollment":
             sifted.tallied.extend(self._unlisted(listed, held, codes))
@@ -159,12 +159,12 @@ class _Sifting:
         self._found.add(sifted)
         for name, existing in sifted.held.items():
             self.held[name].append(existing)
-        for park, rest in zip(self.listings, sifted.listed, strict=False):  # of an empty partition there are none
+        for park, rest in zip(self.listings, sifted.listed, strict=True):
             if rest.num_rows:
                 park.append(rest)
 
     def _unlisted(
-        self, listed: Listed, held: list[pa.Table], codes: list[pd.Index]
+        self, listed: Partition, held: list[pa.Table], codes: list[pd.Index]
     ) -> Iterator[tuple[pd.DataFrame, Array]]:
         """Give what Salesforce holds and a backfill does not see listed: it asks nobody, and absence is no proof."""
         for entity, part, code in zip(SIDES[self._row], held, codes, strict=True):
@@ -177,7 +177,7 @@ class _Sifting:
             known = listed.people.index.get_indexer(pd.Index(listing["learner"]))
             yield listing[known >= 0], known[known >= 0]
 
-    def _count(self, listed: Listed, sifted: _Sifted) -> None:
+    def _count(self, listed: Partition, sifted: _Sifted) -> None:
         """Count the totals and the courses done of all rows, and cut a listing down to the scope of a backfill."""
         if self._row == "enrollment":
             status = pd.Series(pd.Categorical.from_codes(listed.statuses, pd.Index(listed.words)))
@@ -191,7 +191,7 @@ class _Sifting:
         counts = np.bincount(listed.statuses, minlength=len(listed.words))
         sifted.statuses = dict(zip(listed.words, counts.tolist(), strict=True))
 
-    def _courses_done(self, listed: Listed) -> list[tuple[Array, Array]]:
+    def _courses_done(self, listed: Partition) -> list[tuple[Array, Array]]:
         done = listed.has(self._inputs.rules.path_done_statuses) & ~listed["unenrolled"].astype(bool)
         done &= listed.known >= 0
         courses = []
@@ -201,7 +201,7 @@ class _Sifting:
             courses.append((column.take(pa.array(at)).to_numpy() + listed.place[at] * keys.PLACE, at))
         return courses
 
-    def _agree(self, entity: Entity, listed: Listed, existing: pa.Table, place: Array, once: Array) -> Array:
+    def _agree(self, entity: Entity, listed: Partition, existing: pa.Table, place: Array, once: Array) -> Array:
         """Say which existing rows are as they should be, so that there is nothing to decide."""
         if not len(place) or not len(once):
             return np.zeros(len(place), dtype=bool)
@@ -218,7 +218,7 @@ class _Sifting:
                 agree &= fitting.to_numpy(zero_copy_only=False)
         return agree
 
-    def _desired(self, entity: Entity, listed: Listed, name: str, at: pa.Array) -> pa.Array:
+    def _desired(self, entity: Entity, listed: Partition, name: str, at: pa.Array) -> pa.Array:
         """Return a column as the rows of a listing at these places should have it in Salesforce, as `etl.rows` does."""
         source = rows.TAKEN[self._row].get(name)
         if source is not None:

@@ -58,9 +58,10 @@ def judge(
         del learners
         questions.ask({"member": members})
     whole = _inputs(job, reads, held, shapes, _match(job, org, reads, held, told), questions.gone)
-    if job.backfill:
-        return _settled(whole, folder), [], {}
     inputs = _settle(whole, folder)
+    if job.backfill:
+        _clear(whole)
+        return inputs, [], {}
     asked: dict[Kind, pd.Series] = {row: situation.row_questions(inputs, row) for row in _ROWS}
     listed = _rows(whole)
     questions.ask(asked)
@@ -92,12 +93,6 @@ def _match(job: Job, org: Org, reads: list[PortalRead], held: Held, told: Callab
 def _settle(whole: Inputs, folder: Path) -> Inputs:
     # two partitions at a time where there are two cores: more would cost more memory
     return settle(whole, folder, at_once=min(2, available()))
-
-
-def _settled(whole: Inputs, folder: Path) -> Inputs:
-    inputs = _settle(whole, folder)
-    _clear(whole)
-    return inputs
 
 
 def _clear(inputs: Inputs) -> None:
