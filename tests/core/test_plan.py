@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,26 @@ def test_equal_numbers_meet_in_one_partition(tmp_path: Path, number: Any) -> Non
         assert sum(map(len, parts)) == len(numbers)
         seen.append(parts)
     assert seen[0] == seen[1]
+
+
+def test_rows_are_added_while_a_file_is_written(tmp_path: Path) -> None:
+    """Whoever adds rows does not wait for another thread that writes a file; all rows come back."""
+    writing, added = threading.Event(), threading.Event()
+
+    def slowly(table: pa.Table) -> Any:
+        writing.set()
+        assert added.wait(10), "nobody could add rows meanwhile"
+        return table["id"].to_numpy()
+
+    rows = [pa.table({"id": [number, number + 100]}) for number in range(2)]
+    park = Park(tmp_path, rows[0].schema, number=slowly, flush_rows=2)
+    thread = threading.Thread(target=park.append, args=(rows[0],))
+    thread.start()
+    assert writing.wait(10)
+    park.append(rows[1].slice(0, 1))
+    added.set()
+    thread.join(10)
+    assert sorted(park.read()["id"].to_pylist()) == [0, 1, 100]
 
 
 def test_adopted_files_keep_their_partitions(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from bench import judge, tables
-from bench.cases import AFTER, NAIVE, NIGHT, PRODUCT, QUIET, Result, Step, carry_out, least_pages
+from bench.cases import AFTER, NAIVE, NIGHT, PRODUCT, QUIET, USUAL, Result, Step, carry_out, least_pages
 from bench.planted import planted
 from bench.servers import soql
 from bench.servers.aggregates import Totals
@@ -42,6 +42,13 @@ def test_the_program_finds_exactly_the_planted_changes_and_then_nothing(world: W
     after = carry_out(Step(AFTER), world, SHAPE)
     assert sum(sum(counts.values()) for counts in after["changed"].values()) == after["jobs"] == 0
     assert after["calls_learnupon"] - after["questions"] <= after["least_pages"] + 1
+
+
+def test_a_night_that_finds_last_nights_copy_changes_the_same(world: World) -> None:
+    """With the copy of the night before the same rows are changed, and less of Salesforce is read."""
+    quiet, usual = (carry_out(Step(night), world, SHAPE) for night in (QUIET, USUAL))
+    assert usual["changed"] == planted(SHAPE) == usual["planted"]
+    assert usual["bytes_salesforce"] < quiet["bytes_salesforce"]
 
 
 def test_the_naive_peer_does_the_same_job(world: World) -> None:
