@@ -20,7 +20,7 @@ from etl import __version__
 from etl.app import CONFIG_VARIABLE, DEFAULT_CONFIG, App
 
 _SELDOM = 20_000
-"""New objects after which garbage is looked for, instead of Python's 700: a run leaves few cycles."""
+"""New objects after which garbage is looked for, instead of Python's 700, which took 0.3 s of a night of 17 s."""
 COMMANDS: dict[str, str] = {
     "demo": "Try it all out on this machine, without any account.",
     "check": "Check configuration, access, objects, fields and quotas; writes nothing.",
