@@ -20,8 +20,10 @@ def _stopped(stage: Stage) -> int:
     stage.configure(portals=[{**portal, "concurrency": 1} for portal in stage.settings["portals"][:1]])
     learner = stage.learner()
     rows = [stage.enroll(learner) for _ in range(4)]
-    last = max(stage.academy.courses)
-    stage.emu.learnupon_faults.add(Fault(match=f"search.course_id={last}", status=200, body="<html>not now</html>"))
+    last = f"search.course_id={max(stage.academy.courses)}"
+    # Threads ask in an order of their own: the last course is first put off, so that all others are read by then.
+    stage.emu.learnupon_faults.add(Fault(match=last, status=503))
+    stage.emu.learnupon_faults.add(Fault(match=last, nth=2, status=200, body="<html>not now</html>"))
     result = stage.run("backfill")
     assert (result.code, result.effects) == (65, [])
     return len(rows)
