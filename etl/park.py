@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -44,7 +45,8 @@ def places(numbers: np.ndarray[Any, Any], count: int) -> np.ndarray[Any, Any]:
 class Park:
     """One table on disk, written by many threads, then read as a whole or partition by partition.
 
-    Rows wait in memory until a file's worth has come together (about 131,000). Disk failures raise StateFault.
+    Rows wait in memory until a file's worth has come together (about 131,000). Disk failures raise StateFault: rows
+    that could not be written are lost, so from then on everything but `clear` raises it.
     """
 
     def __init__(
@@ -64,12 +66,16 @@ class Park:
         self._begun = 0
         """Files that were begun; those in `_files` are whole."""
         self._files: list[Path] = []
+        """In the order of their rows, whichever was written first."""
+        self._lost: BaseException | None = None
+        """Why rows were lost."""
         self._lock = threading.Lock()
 
     def append(self, table: pa.Table | pa.RecordBatch) -> None:
         """Add rows; their columns must be the park's."""
         batches = [table] if isinstance(table, pa.RecordBatch) else table.to_batches()
         with self._lock:
+            self._refuse_if_lost()
             self.rows += table.num_rows
             self._waiting.extend(batches)
             self._waiting_rows += table.num_rows
@@ -86,7 +92,20 @@ class Park:
         self._begun += 1
         return self.folder / f"{self._begun - 1:06d}.arrow"
 
+    def _refuse_if_lost(self) -> None:
+        if self._lost is not None:
+            raise StateFault(f"rows of {self.folder} were not written and are lost ({self._lost}); run again")
+
     def _write(self, path: Path, batches: list[pa.RecordBatch]) -> None:
+        try:
+            self._put(path, batches)
+        except BaseException as error:
+            self._lost = error
+            raise
+        with self._lock:
+            insort(self._files, path)
+
+    def _put(self, path: Path, batches: list[pa.RecordBatch]) -> None:
         with _disk(path):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))  # arrow would let others read it
@@ -97,8 +116,6 @@ class Park:
         with _disk(path), pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, self.schema) as writer:
             for piece in pieces:
                 writer.write_batch(piece.to_batches()[0] if piece.num_rows else _no_rows(self.schema))
-        with self._lock:
-            self._files.append(path)
 
     def adopt(self, path: Path) -> None:
         """Take over a file of another place as one of this park's, by a second name for it; its columns must be these.
@@ -106,6 +123,7 @@ class Park:
         Where the file system has no second names, it is copied.
         """
         with self._lock:
+            self._refuse_if_lost()
             mine = self._next()
             with _disk(mine):
                 self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -118,6 +136,7 @@ class Park:
     def save(self) -> list[Path]:
         """Write rows that still wait in memory to their file, and return all files."""
         with self._lock:
+            self._refuse_if_lost()
             rest = self._take() if self._waiting else None
         if rest:
             self._write(*rest)
@@ -135,11 +154,12 @@ class Park:
                 if not file.schema.equals(self.schema):
                     raise ValueError(f"{path.name} of {self.folder.name} has other columns than are expected")
                 self.rows += sum(file.get_batch(number).num_rows for number in range(file.num_record_batches))
-            self._begun += 1
+            self._begun = int(path.stem) + 1
             self._files.append(path)
 
     def batches(self) -> Iterator[pa.Table]:
         """Give the rows file by file, in no promised order."""
+        self._refuse_if_lost()
         for path in list(self._files):
             with _disk(path), pa.memory_map(str(path)) as source:
                 yield pa.ipc.open_file(source).read_all()
@@ -161,6 +181,7 @@ class Park:
         `number` is for a park that was made without: it is copied in order first. With `columns` the tables hold these
         alone.
         """
+        self._refuse_if_lost()
         names = self.schema.names if columns is None else list(columns)
         if count == 1:
             yield self.read(names)
@@ -194,7 +215,7 @@ class Park:
             for path in self._files:
                 with _disk(path):
                     path.unlink(missing_ok=True)
-            self._files, self._waiting, self._waiting_rows, self.rows = [], [], 0, 0
+            self._files, self._waiting, self._waiting_rows, self.rows, self._lost = [], [], 0, 0, None
 
 
 def link(path: Path, name: Path) -> None:

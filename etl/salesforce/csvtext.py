@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from etl.errors import StateFault
+from etl.salesforce.typed import block_size
 
 CLEAR = "#N/A"
 """The cell that sets a field to null; it must stand without quotes."""
@@ -166,7 +167,7 @@ def read_back(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     try:
         return pyarrow.csv.read_csv(
             path,
-            read_options=pyarrow.csv.ReadOptions(use_threads=False),
+            read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=block_size(path)),
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False, **options

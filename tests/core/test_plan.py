@@ -79,6 +79,44 @@ def test_equal_numbers_meet_in_one_partition(tmp_path: Path, number: Any) -> Non
     assert seen[0] == seen[1]
 
 
+def test_files_are_in_the_order_of_their_rows(tmp_path: Path) -> None:
+    """Rows come back in the order they were added, though a file was written before the one that precedes it."""
+    begun, later = threading.Event(), threading.Event()
+
+    def first_waits(table: pa.Table) -> Any:
+        if table["id"][0].as_py() == 0 and not later.is_set():
+            begun.set()
+            assert later.wait(10)
+        return table["id"].to_numpy()
+
+    rows = [pa.table({"id": [number, number]}) for number in range(2)]
+    park = Park(tmp_path, rows[0].schema, number=first_waits, flush_rows=2)
+    thread = threading.Thread(target=park.append, args=(rows[0],))
+    thread.start()
+    assert begun.wait(10)
+    park.append(rows[1])
+    later.set()
+    thread.join(10)
+    assert park.read()["id"].to_pylist() == [0, 0, 1, 1]
+
+
+def test_rows_that_could_not_be_written_are_missed(tmp_path: Path) -> None:
+    """A park that has lost rows to a disk gives none and takes none, also when whoever saved it goes on."""
+    (tmp_path / "disk").write_text("in the way")
+    park = Park(tmp_path / "disk" / "park", SCHEMA, number=_ids)
+    park.append(_table(0, 3))
+    with pytest.raises(StateFault, match="cannot use"):
+        park.save()
+    (tmp_path / "disk").unlink()
+    uses: list[Any] = [park.read, park.save, lambda: list(park.partitions(2)), lambda: park.append(_table(3, 4))]
+    for use in uses:
+        with pytest.raises(StateFault, match=r"are lost .* run again"):
+            use()
+    park.clear()
+    park.append(_table(3, 4))
+    assert park.read()["id"].to_pylist() == [3]
+
+
 def test_rows_are_added_while_a_file_is_written(tmp_path: Path) -> None:
     """Whoever adds rows does not wait for another thread that writes a file; all rows come back."""
     writing, added = threading.Event(), threading.Event()

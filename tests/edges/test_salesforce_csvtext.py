@@ -104,6 +104,17 @@ def test_line_ends_inside_a_long_file(tmp_path: Path) -> None:
     assert set(table["A__c"].to_pylist()) == {course[1:-1]}
 
 
+@pytest.mark.parametrize("before", ["", "x"])
+def test_pairs_of_line_ends_inside_a_long_file(before: str, tmp_path: Path) -> None:
+    """CR LF inside a text is sent again as it was, wherever in a long file it stands."""
+    text = f'"{before}' + "\r\n" * 3_000_000 + '"'
+    with Parts(tmp_path, "t", ["LU_Key__c", "A__c"], 10_000_000) as parts:
+        parts.write(lines([pa.array(["k1"]), pa.array([text])]))
+    again = subset(parts.done[0], "LU_Key__c", pa.array(["k1"]), tmp_path, "again")
+    assert again is not None
+    assert again.sha256 == parts.done[0].sha256
+
+
 def test_disk_failure(tmp_path: Path) -> None:
     """A folder that cannot be written is 74, with its path."""
     (tmp_path / "file").write_text("")

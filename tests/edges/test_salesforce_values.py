@@ -98,6 +98,13 @@ def test_line_ends_in_a_long_answer() -> None:
     assert table["t"].unique().to_pylist() == [text]
 
 
+@pytest.mark.parametrize("before", ["", "x"])
+def test_pairs_of_line_ends_in_a_long_answer(before: str) -> None:
+    """CR LF inside a text stays whole wherever in a long answer it stands."""
+    text = before + "\r\n" * 3_000_000 + "end"
+    assert from_csv(f'"T__c"\n"{text}"\n'.encode(), [TEXT])["t"].to_pylist() == [text]
+
+
 def test_the_longest_record() -> None:
     """A record of as many characters as Salesforce allows, each as long as can be, comes whole wherever it begins."""
     rows = ["short" * 200_000, "\U0001f4da" * 400_000, "last"]

@@ -186,6 +186,22 @@ MUTANTS = (
         tests=("core/test_plan.py::test_people_newly_referred_to_are_not_existing_for_the_guards",),
     ),
     Mutant(
+        id="lost-rows-forgotten",
+        bug="Rows that the disk did not take are forgotten.",
+        file="etl/park.py",
+        source="            self._lost = error\n",
+        planted="",
+        tests=("core/test_plan.py::test_rows_that_could_not_be_written_are_missed",),
+    ),
+    Mutant(
+        id="files-by-their-end",
+        bug="Files of rows are read in the order in which they were finished.",
+        file="etl/park.py",
+        source="            insort(self._files, path)",
+        planted="            self._files.append(path)",
+        tests=("core/test_plan.py::test_files_are_in_the_order_of_their_rows",),
+    ),
+    Mutant(
         id="rows-lost-between-parts",
         bug="Rows of the last part are lost when a table is split into parts.",
         file="etl/park.py",

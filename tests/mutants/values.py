@@ -26,6 +26,22 @@ MUTANTS = (
         tests=(f"{_VALUES}::test_whole_numbers",),
     ),
     Mutant(
+        id="line-end-cut-in-two",
+        bug="A CR LF inside a long answer is parsed in two blocks, and loses its LF.",
+        file="etl/salesforce/typed.py",
+        source='        return _BLOCK if len(source) < _BLOCK or b"\\r\\n" not in source else len(source) + 1',
+        planted="        return _BLOCK",
+        tests=(f"{_VALUES}::test_pairs_of_line_ends_in_a_long_answer",),
+    ),
+    Mutant(
+        id="line-end-cut-in-two-again",
+        bug="A CR LF inside a long file is sent again without its LF.",
+        file=_CSV,
+        source="use_threads=False, block_size=block_size(path))",
+        planted="use_threads=False)",
+        tests=("edges/test_salesforce_csvtext.py::test_pairs_of_line_ends_inside_a_long_file",),
+    ),
+    Mutant(
         id="leading-zeros",
         bug="A key with leading zeros, 007, is read as that of row 7.",
         file="etl/keys.py",
