@@ -109,6 +109,19 @@ def test_a_journal_gives_back_what_was_recorded(tmp_path: Path) -> None:
     ]
 
 
+def test_a_line_is_synced_before_record_returns(tmp_path: Path) -> None:
+    """A line is written, then synced: in a pipe, which takes the line but cannot be synced, recording is a fault."""
+    path = tmp_path / "journal.jsonl"
+    os.mkfifo(path, 0o600)
+    pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(StateFault, match=r"journal\.jsonl"):
+            Journal(path, CLOCK).record("first")
+        assert os.read(pipe, 1000).endswith(b'"event": "first"}\n')
+    finally:
+        os.close(pipe)
+
+
 @pytest.mark.parametrize("cut", range(1, 40, 6))
 def test_a_torn_last_line_is_ignored_and_the_next_record_is_whole(tmp_path: Path, cut: int) -> None:
     """A journal cut off anywhere in its last line gives the lines before it, and goes on as if that one never was."""

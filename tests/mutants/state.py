@@ -33,6 +33,14 @@ MUTANTS = (
         tests=(f"{_STATE}::test_a_torn_last_line_is_ignored_and_the_next_record_is_whole",),
     ),
     Mutant(
+        id="line-not-synced",
+        bug="A line of a journal is left to the kernel, and lost in a power cut.",
+        file="etl/state/journal.py",
+        source="                    os.fsync(file.fileno())\n",
+        planted="",
+        tests=(f"{_STATE}::test_a_line_is_synced_before_record_returns",),
+    ),
+    Mutant(
         id="running-run-pruned",
         bug="The folder of a run that is still at work is removed.",
         file=_HISTORY,

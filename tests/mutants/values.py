@@ -214,6 +214,16 @@ MUTANTS = (
         tests=("edges/test_salesforce_csvtext.py::test_cells",),
     ),
     Mutant(
+        id="nul-taken-out",
+        bug="NUL characters are taken out of texts before they are sent.",
+        file=_CSV,
+        source="    needs = pc.match_substring_regex(values, _NEEDS_QUOTES)\n",
+        planted="""    values = pc.replace_substring(values, "\\0", "")
+    needs = pc.match_substring_regex(values, _NEEDS_QUOTES)
+""",
+        tests=("runs/test_rule_texts.py::test_texts_arrive_as_they_are",),
+    ),
+    Mutant(
         id="quotes-not-doubled",
         bug="A quote inside a quoted cell is written as it is.",
         file=_CSV,
