@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,13 @@ def test_the_list_fits_the_source() -> None:
     """Each bug's piece of source is there exactly once, what it plants is Python, and the tests it names exist."""
     assert problems(MUTANTS, ROOT) == []
     assert len(MUTANTS) >= 100
+
+
+def test_each_harness_is_the_only_judge_of_some_bugs() -> None:
+    """The simulation and the runs that are killed must see bugs by themselves, without a test made for the bug."""
+    alone = Counter(mutant.tests[0].partition("::")[0] for mutant in MUTANTS if len(mutant.tests) == 1)
+    assert alone["simulation/test_simulation.py"] >= 10
+    assert alone["runs/test_killed.py"] >= 5
 
 
 def test_a_list_that_has_rotted_is_told(project: Path) -> None:

@@ -6,6 +6,7 @@ from mutants import (
     access,
     decisions,
     guards,
+    harnesses,
     mirrors,
     plans,
     reading,
@@ -17,7 +18,7 @@ from mutants import (
     writing,
 )
 
-MUTANTS = (
+_THEMES = (
     *reading.MUTANTS,
     *values.MUTANTS,
     *decisions.MUTANTS,
@@ -31,3 +32,4 @@ MUTANTS = (
     *mirrors.MUTANTS,
     *words.MUTANTS,
 )
+MUTANTS = (*_THEMES, *harnesses.judged_alone(_THEMES))

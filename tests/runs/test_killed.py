@@ -1,9 +1,11 @@
 """A run killed anywhere, followed by one run, ends in the same Salesforce as a run that nobody disturbed.
 
-A few steps where the run writes, of two scenarios; `make crash` tries every step of six.
+A few steps where the run writes, of two scenarios, one that leaves a job open; `make crash` tries every step of six.
 """
 
 from __future__ import annotations
+
+import signal
 
 import pytest
 from runs.laboratory import Laboratory
@@ -34,6 +36,14 @@ def test_a_killed_run_and_one_more_end_like_an_undisturbed_one(name: str, labora
         laboratory.play(name, "killed", at_step=at_step, lost=number % 2 == 1) for number, at_step in enumerate(chosen)
     ]
     assert sum(one["code"] != 0 for one in found) >= len(found) // 2, "steps come in another order each time, no more"
+
+
+@pytest.mark.fault("R3", "R6")
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_job_that_a_dead_run_left_open_is_ended(laboratory: Laboratory, *, lost: bool) -> None:
+    """A run killed between making a job and filling it leaves it open; the next one ends it, by journal or without."""
+    found = laboratory.play("a night of changes", "killed", at_name="/batches", lost=lost)
+    assert (found["code"], found["late"]) == (-signal.SIGKILL, lost)
 
 
 def test_the_night_has_every_kind_of_write(stage: Stage) -> None:

@@ -55,10 +55,17 @@ def calm(stage: Stage, launcher: Launcher, arguments: tuple[str, ...], _: Calm) 
 
 
 def killed(
-    stage: Stage, launcher: Launcher, arguments: tuple[str, ...], calm: Calm, *, at_step: int, lost: bool = False
+    stage: Stage,
+    launcher: Launcher,
+    arguments: tuple[str, ...],
+    calm: Calm,
+    *,
+    at_step: int | None = None,
+    at_name: str = "",
+    lost: bool = False,
 ) -> dict[str, Any]:
-    """Kill a run before one of its steps; with `lost` its state folder goes with it."""
-    ended = launcher.run(stage, *arguments, by=Disturbance(signal.SIGKILL, at_step=at_step))
+    """Kill a run before one of its steps, or before the first one of a name; with `lost` its state folder goes too."""
+    ended = launcher.run(stage, *arguments, by=Disturbance(signal.SIGKILL, at_step, at_name))
     assert ended.code in {0, -signal.SIGKILL}, (ended.code, launcher.words(stage))
     late = False
     if lost:
