@@ -15,12 +15,13 @@ from runs.afterwards import held
 from runs.saved_plans import changes_of_every_kind
 from runs.stage import Stage
 from runs.undo_killed import killed
-from runs.undo_world import UNDO, a_night, created, differing, left, undone
+from runs.undo_world import UNDO, a_night, created, differing, done, left, totals, undone
 
 pytestmark = pytest.mark.long
 
-LEARNERS = int(os.environ.get("UNDO_LEARNERS", "1900"))
-_ROWS = LEARNERS * 5
+LEARNERS = int(os.environ.get("UNDO_LEARNERS", "2000"))
+_ROWS, _DELETED = LEARNERS * 5, LEARNERS
+"""At least so many rows differ after the night, and so many of them are gone: 10,000 and 2,000."""
 _MOST_REQUESTS = 200
 
 
@@ -28,23 +29,28 @@ def test_a_night_of_10_000_rows_is_put_back(tmp_path: Path, capsys: pytest.Captu
     """Every field of every row that a large night changed or deleted is as before, and every new row is listed."""
     with Stage(tmp_path) as stage:
         before, run = a_night(stage, LEARNERS)
-        worst = differing(before, held(stage))
-        rows = sum(len(found) for found in worst.values())
-        assert rows >= _ROWS
+        worst = [found for rows in differing(before, held(stage)).values() for found in rows.values()]
+        gone = worst.count("missing")
+        assert len(worst) >= _ROWS
+        assert _DELETED <= gone <= len(worst) - _DELETED
         started = time.monotonic()
         undo = undone(stage, run)
         took = time.monotonic() - started
         after = held(stage)
         assert differing(before, after) == {}
+        assert done(undo, "update") == done(run, "update")
+        assert set(done(undo, "create")) == set(done(run, "delete"))
         assert left(undo, "created") == created(before, after)
         again = undone(stage, run)
         assert (again.effects, again.ingest_jobs) == ([], [])
-    counts = undo.report["objects"].values()
-    anew, changed = (sum(one[what] for one in counts) for what in ("created", "updated"))
+    changed, anew = totals(undo, "updated", "created")
+    assert anew >= gone
+    assert changed + anew >= len(worst)
     with capsys.disabled():
         print(  # noqa: T201 -- the figures of `make undo`
-            f"\n{rows:,} rows differed after the night; {changed:,} were changed back and {anew:,} made anew "
-            f"in {took:.0f} s; 0 fields differ; {len(left(undo, 'created')):,} created rows left and listed"
+            f"\n{len(worst):,} rows differed after the night, {gone:,} of them gone; "
+            f"{changed:,} were changed back and {anew:,} made anew in {took:.0f} s; 0 fields differ; "
+            f"{len(left(undo, 'created')):,} created rows left and listed"
         )
 
 

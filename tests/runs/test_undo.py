@@ -10,7 +10,7 @@ import pytest
 from runs.afterwards import held
 from runs.result import Result
 from runs.stage import CONTACT_ROWS, Stage
-from runs.undo_world import UNDO, State, a_night, created, differing, left, run_id, undone
+from runs.undo_world import UNDO, State, a_night, created, differing, done, left, run_id, totals, undone
 
 LEARNERS = 40
 """Enough for more than 200 rows changed and deleted."""
@@ -49,24 +49,13 @@ def every_field_is_as_before(night: Night) -> None:
     assert len(night.worst) == 8
     assert differing(night.before, night.after) == {}
     assert totals(night.undo, "updated", "created") == totals(night.run, "updated", "deleted")
-    deleted = {(entry.object, entry.key) for entry in night.run.effects if entry.operation == "delete"}
-    made = {(entry.object, entry.key) for entry in night.undo.effects if entry.operation == "create"}
-    assert made == deleted
+    assert set(done(night.undo, "create")) == set(done(night.run, "delete"))
     assert {entry.operation for entry in night.undo.effects} == {"create", "update"}
-
-
-def totals(result: Result, *names: str) -> list[int]:
-    """Return counts of a report over all objects."""
-    return [sum(counts[name] for counts in result.report["objects"].values()) for name in names]
 
 
 def only_what_differs_is_sent(night: Night) -> None:
     """See that a row that is put back gets the fields that the run had changed, and no other."""
-    was, now = (
-        {(one.object, one.key or one.id): set(one.after) for one in result.effects if one.operation == "update"}
-        for result in (night.run, night.undo)
-    )
-    assert now == was
+    assert done(night.undo, "update") == done(night.run, "update")
 
 
 def created_rows_stay_and_are_listed(stage: Stage, night: Night) -> None:

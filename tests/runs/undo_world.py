@@ -94,6 +94,16 @@ def left(result: Result, reason: str) -> set[tuple[str, str]]:
     return {(line["object"], line["key"]) for line in result.table("left.csv") if line["reason"] == reason}
 
 
+def totals(result: Result, *names: str) -> list[int]:
+    """Return counts of a report over all objects."""
+    return [sum(counts[name] for counts in result.report["objects"].values()) for name in names]
+
+
+def done(result: Result, operation: str) -> dict[tuple[str, str], set[str]]:
+    """Return object and key of what was created, updated or deleted, with the fields that were sent."""
+    return {(one.object, one.key or one.id): set(one.after) for one in result.effects if one.operation == operation}
+
+
 def run_id(result: Result) -> str:
     """Return the id of a run."""
     return str(result.report["run_id"])
