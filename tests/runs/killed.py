@@ -55,6 +55,8 @@ class Ended:
     steps: list[str]
     took_s: float
     lived_s: float
+    signalled_at: float
+    """When the signal came, in seconds since 1970; 0 when the run had ended before."""
 
 
 CALM = Disturbance()
@@ -107,7 +109,13 @@ def _played(order: dict[str, Any]) -> Ended:
     code, sent = _watched(child, by, begun, steps)
     ended = time.monotonic()
     sent = (_sent_at(steps) or [sent])[0]
-    return Ended(code, [name for name in _noted(steps) if not name.startswith(_SIGNAL)], ended - sent, ended - begun)
+    return Ended(
+        code=code,
+        steps=[name for name in _noted(steps) if not name.startswith(_SIGNAL)],
+        took_s=ended - (sent or begun),
+        lived_s=ended - begun,
+        signalled_at=sent and time.time() - (time.monotonic() - sent),
+    )
 
 
 def _noted(steps: Path) -> list[str]:
@@ -120,8 +128,8 @@ def _sent_at(steps: Path) -> list[float]:
 
 
 def _watched(child: int, by: Disturbance, begun: float, steps: Path) -> tuple[int, float]:
-    """Wait for a run's end; return its code and when it was sent its signal."""
-    sent = begun
+    """Wait for a run's end; return its code and when it was sent its signal, 0 when it was not."""
+    sent = 0.0
     due = [begun + by.after_s] if by.after_s is not None else []
     while time.monotonic() < begun + PATIENCE_S:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -130,8 +138,9 @@ def _watched(child: int, by: Disturbance, begun: float, steps: Path) -> tuple[in
         if by.again_s is not None and _sent_at(steps):
             due, by = [_sent_at(steps)[0] + by.again_s], replace(by, again_s=None)
         if due and time.monotonic() >= due[0]:
-            sent = due.pop()
+            due.clear()
             os.kill(child, by.signum)
+            sent = time.monotonic()  # not before: this process may have had to wait for its turn to send it
         time.sleep(0.002)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)

@@ -20,7 +20,10 @@ from etl.emulator.faults import Fault
 
 LATEST_S = 20.0
 """How long a run may take to end after a signal."""
-_DIED_S = 11
+_DIED_MINUTES = 11
+"""A little more than a lease lasts after its holder's last sign of life."""
+_TICK_S = 0.05
+"""How far the time of a file may be from the time of a signal that came at the same moment."""
 
 
 @dataclass(frozen=True)
@@ -64,25 +67,22 @@ def killed(
     at_name: str = "",
     lost: bool = False,
 ) -> dict[str, Any]:
-    """Kill a run before one of its steps, or before the first one of a name; with `lost` its state folder goes too."""
+    """Kill a run before one of its steps, or before the first one of a name; with `lost` its state folder goes too.
+
+    A lease that the next run cannot know to be a dead one's is waited for, so that one run follows, never two.
+    """
     ended = launcher.run(stage, *arguments, by=Disturbance(signal.SIGKILL, at_step, at_name))
-    assert ended.code in {0, -signal.SIGKILL}, (ended.code, launcher.words(stage))
-    late = False
+    expected = -signal.SIGKILL if ended.signalled_at else 0
+    assert ended.code == expected, (ended.code, launcher.words(stage))
+    assert ended.signalled_at or at_step is None or len(ended.steps) < at_step, "it took the step at which to die"
+    waited = False
     if lost:
         shutil.rmtree(stage.state_dir)
-        late = _kept_away(stage, arguments)
+        waited = bool(records(stage, "lease:"))
+        if waited:
+            OrgTime(stage).jump(_DIED_MINUTES)
     _converges(stage, arguments, calm)
-    return {"code": ended.code, "late": late, "last": ended.steps[-1:]}
-
-
-def _kept_away(stage: Stage, arguments: tuple[str, ...]) -> bool:
-    """With the dead run's folder lost its lease holds the next run up until it has expired; say whether it did."""
-    if not records(stage, "lease:"):
-        return False
-    result = stage.run(*arguments)
-    assert (result.code, result.effects, result.ingest_jobs) == (75, [], []), result.err
-    OrgTime(stage).jump(_DIED_S)
-    return True
+    return {"code": ended.code, "waited": waited, "last": ended.steps[-1:]}
 
 
 def _converges(stage: Stage, arguments: tuple[str, ...], calm: Calm) -> None:
@@ -123,19 +123,39 @@ def stopped(
 ) -> dict[str, Any]:
     """Send a signal before a step, or after a share of the time that an undisturbed run takes."""
     seq, known, folders = stage._seq(), _jobs(stage), stage._folders()
+    for server in (stage.emu.learnupon, stage.emu.salesforce):
+        server.reset_calls()
     after_s = None if share is None else share * (calm.lived_s + (_cold_s(stage, launcher) if cold else 0.0))
     ended = launcher.run(stage, *arguments, by=Disturbance(signum, at_step, at_name, after_s, cold=cold))
     words = launcher.words(stage)
     assert ended.code != HANGS, f"no end within a minute\n{words}"
     result = _result(stage, ended, words, seq, known, folders)
-    begun = bool(result.folder) or not cold
-    allowed = {0, 128 + signum} if begun else {0, 128 + signum, -signum}
-    assert ended.code in allowed, (ended.code, words)
+    assert ended.took_s < LATEST_S or not ended.signalled_at, (ended.code, ended.took_s)
     if ended.code == 128 + signum:
-        assert ended.took_s < LATEST_S, ended.took_s
         _is_honest(stage, result)
+    elif ended.code == 0:
+        _had_ended(result, ended)
+    else:
+        assert (cold, ended.code) == (True, -signum), (ended.code, words)
+        _had_not_begun(stage, result)
     _converges(stage, arguments, calm)
-    return {"code": ended.code, "took_s": ended.took_s, "last": ended.steps[-1:], "jobs": _states(stage, known)}
+    sent = bool(ended.signalled_at)
+    return {"code": ended.code, "sent": sent, "took_s": ended.took_s, "last": ended.steps[-1:]}
+
+
+def _had_ended(result: Result, ended: Ended) -> None:
+    """A run that a signal does not stop has its report on the disk when the signal comes: else it has ignored it."""
+    assert (result.report["exit_code"], result.report["outcome"]) == (0, "ok"), result.report
+    assert result.folder is not None
+    late_s = (result.folder / "report.json").stat().st_ctime - ended.signalled_at
+    assert late_s < _TICK_S or not ended.signalled_at, f"the report was made {late_s:.2f} s after the signal"
+
+
+def _had_not_begun(stage: Stage, result: Result) -> None:
+    """A process that the signal itself ends was still importing: no folder, no lock, nobody asked for anything."""
+    assert result.folder is None
+    assert not (stage.state_dir / "lock.json").exists()
+    assert [*stage.emu.learnupon.calls, *stage.emu.salesforce.calls] == []
 
 
 def impatient(stage: Stage, launcher: Launcher, arguments: tuple[str, ...], calm: Calm) -> dict[str, Any]:
@@ -155,10 +175,6 @@ def _cold_s(stage: Stage, launcher: Launcher) -> float:
 def _jobs(stage: Stage) -> dict[str, Any]:
     jobs: dict[str, Any] = stage.emu.salesforce.app.bulk.jobs.by_id  # type: ignore[attr-defined]
     return dict(jobs)
-
-
-def _states(stage: Stage, known: dict[str, Any]) -> int:
-    return len(_jobs(stage)) - len(known)
 
 
 def _result(stage: Stage, ended: Ended, words: str, seq: int, known: dict[str, Any], folders: set[Any]) -> Result:
