@@ -1,7 +1,8 @@
 """Starts several runs at the same moment, as forks of one warm process: `python starter.py`, JSON on both sides.
 
 Each line of standard input is an order: a list of `{"argv", "words", "after_s"}`, one for each run. All forks wait for
-one signal, then each for its `after_s`. The answer is the list of exit codes, in the same order.
+one signal, then each for its `after_s`. The answer is a list of `{"code", "began", "ended"}` in the same order, the
+times in seconds since the signal; a run begins when its `after_s` is over.
 """
 
 from __future__ import annotations
@@ -20,11 +21,17 @@ def main() -> None:
     """Answer orders until standard input ends."""
     for line in sys.stdin:
         gate, opener = os.pipe()
-        children = [_fork(order, gate, opener) for order in json.loads(line)]
+        orders = json.loads(line)
+        children = [_fork(order, gate, opener) for order in orders]
         os.close(gate)
         os.close(opener)  # the end of the pipe is the signal
-        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-        sys.stdout.write(json.dumps(codes) + "\n")
+        signal = time.monotonic()
+        found = {}
+        for _ in children:  # in the order in which they end
+            child, status = os.wait()
+            found[child] = {"code": os.waitstatus_to_exitcode(status), "ended": time.monotonic() - signal}
+        answer = [{**found[child], "began": order["after_s"]} for child, order in zip(children, orders, strict=True)]
+        sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
 
