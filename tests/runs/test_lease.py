@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import threading
+from collections import defaultdict
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from runs.afterwards import held
+from runs.afterwards import at_rest, held, ingest_jobs
 from runs.elsewhere import Elsewhere, ended
 from runs.org_time import OrgTime, brisk, lease_of, records
 from runs.result import RUN_LOG, Result
+from runs.scenarios import SCENARIOS
 from runs.stage import CONTACT_ROWS, Stage
 
 from etl.emulator.faults import Fault
+from etl.emulator.messages import Request
 from etl.emulator.salesforce.refusal import Refusal
 
 ALL_KEYS = {"lease:12345", "lease:67890", "lease:profiles"}
@@ -52,6 +57,48 @@ def test_two_starts_at_once(stage: Stage, time: OrgTime, tmp_path: Path) -> None
     assert "has held lease:12345 in this org since" in words
     assert {name: len(rows) for name, rows in held(stage).items()} == expected
     assert records(stage, "lease:") == {}
+    stage.settled()
+
+
+class _Twins:
+    """Lets no ingest job be made until another run asks for the like of it."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.met: list[str] = []
+        """Objects that both runs have made a job of, once for each run."""
+        self._gates = defaultdict[str, threading.Barrier](lambda: threading.Barrier(2))
+        self._lock = threading.Lock()
+        stage.emu.salesforce_faults.add(Fault(match="^POST .*/jobs/ingest$", times=None, hook=self._wait))
+
+    def _wait(self, request: Request) -> None:
+        asked = json.loads(request.body)
+        with self._lock:
+            gate = self._gates[f"{asked['object']} {asked['operation']}"]
+        gate.wait(timeout=30)
+        self.met.append(asked["object"])
+
+
+@pytest.mark.fault("R2")
+@pytest.mark.parametrize("scenario", ["first load", "a night of changes"])
+def test_two_that_both_get_through(scenario: str, stage: Stage, tmp_path: Path) -> None:
+    """Where no lease keeps two runs apart and both write the same rows at once, the state is one run's all the same."""
+    (tmp_path / "calm").mkdir()
+    with Stage(tmp_path / "calm") as calm:
+        SCENARIOS[scenario](calm, lambda: calm.run().code)
+        calm.synced()
+        expected = held(calm)
+    del stage.org.objects[RUN_LOG]
+    del stage.org.tables[RUN_LOG]
+    SCENARIOS[scenario](stage, lambda: stage.run().code)
+    twins, earlier = _Twins(stage), len(ingest_jobs(stage))
+    machines = [Elsewhere(stage, tmp_path / name) for name in ("one", "two")]
+    found = ended([one.start() for one in machines])
+    assert [code for code, _ in found] == [0, 0], found
+    jobs = [len(one.reports()[0]["jobs"]) for one in machines]
+    assert len(twins.met) == len(ingest_jobs(stage)) - earlier == 2 * jobs[0] == 2 * jobs[1] > 4, (twins.met, jobs)
+    assert held(stage) == expected
+    at_rest(stage)
+    stage.emu.salesforce_faults.clear()
     stage.settled()
 
 
