@@ -43,7 +43,7 @@ def test_a_killed_run_and_one_more_end_like_an_undisturbed_one(name: str, labora
 def test_a_job_that_a_dead_run_left_open_is_ended(laboratory: Laboratory, *, lost: bool) -> None:
     """A run killed between making a job and filling it leaves it open; the next one ends it, by journal or without."""
     found = laboratory.play("a night of changes", "killed", at_name="/batches", lost=lost)
-    assert (found["code"], found["late"]) == (-signal.SIGKILL, lost)
+    assert (found["code"], found["waited"]) == (-signal.SIGKILL, lost)
 
 
 def test_the_night_has_every_kind_of_write(stage: Stage) -> None:
