@@ -186,6 +186,20 @@ def test_a_person_edits_an_enrollment_in_salesforce() -> None:
     assert org.ledger.entries == []
 
 
+def test_a_person_edits_the_same_row_wherever_it_lies() -> None:
+    """Orgs that hold the same rows have the same one edited, though they got them in another order."""
+    keys = [f"12345:enrollment:{number}" for number in range(9)]
+    edited = []
+    for order in (keys, keys[::-1]):
+        _, store, org = loaded(Shape(0))
+        for key in order:
+            org.insert("LearnUponContactEnrollment__c", {"LU_Key__c": key, "Status__c": "Passed"}, record=False)
+        night(store, org, 1)
+        edited += [row["LU_Key__c"] for row in org.rows("LearnUponContactEnrollment__c") if row["Status__c"] is None]
+    assert len(edited) == 2
+    assert edited[0] == edited[1]
+
+
 def test_nights_follow_one_another() -> None:
     """A week of nights goes by without a clash of ids, names or addresses."""
     _, store, org = loaded(Shape(60))

@@ -207,7 +207,8 @@ def _edit(org: SalesforceOrg, dice: random.Random) -> int:
     """A person edits an enrollment by hand, where there is one: another score, the status emptied."""
     prefix = f"{org.namespace}__" if org.namespace else ""
     for name in EDITED:
-        rows = org.rows(prefix + name)
+        # by key, since two orgs that hold the same may have got it in another order
+        rows = sorted(org.rows(prefix + name), key=lambda row: row.get("LU_Key__c") or row["Id"])
         if rows:
             chosen = rows[dice.randrange(len(rows))]
             edit = {f"{prefix}Score__c": 1.25, f"{prefix}Status__c": None}
