@@ -10,8 +10,9 @@ from typing import Any
 
 from runs.afterwards import at_rest
 from runs.result import Result
-from simulation.model import KEY, ROWS, State, expected, observed
+from simulation.model import expected
 from simulation.night import Night
+from simulation.ours import KEY, ROWS, State, observed
 
 from etl.emulator.ledger import Entry
 

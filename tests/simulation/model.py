@@ -9,73 +9,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from runs.stage import CONTACT_PATHS, CONTACT_ROWS, MEMBERSHIP, USER_PATHS, USER_ROWS
+from runs.stage import MEMBERSHIP
+from simulation.ours import (
+    ACCESS,
+    COUNTED,
+    DONE,
+    FINISHED,
+    LU_ID,
+    OWN,
+    PORTAL,
+    REMOVED,
+    ROWS,
+    TOTAL_FIELDS,
+    Row,
+    State,
+    moment,
+    observed,
+)
 
 from etl.emulator.learnupon.portal import Portal
 from etl.emulator.learnupon.store import LearnUponStore
 from etl.emulator.salesforce.org import SalesforceOrg
-
-Row = dict[str, Any]
-State = dict[str, dict[str, Row]]
-PORTAL = "LearnUpon_Portal__c"
-FINISHED = ("completed", "passed", "failed")
-DONE = ("completed", "passed")
-COUNTED = ("not_started", "in_progress", "pending_review", "completed", "passed", "failed")
-TOTALS = ("Enrolled", "Not_Started", "In_Progress", "Pending_Review", "Completed", "Passed", "Failed")
-TOTAL_FIELDS = tuple(f"LU_Number_{name}__c" for name in TOTALS)
-ACCESS, LU_ID, REMOVED, KEY = "LU_Last_Accessed_At__c", "LU_User_ID__c", "Removed_In_LearnUpon__c", "LU_Key__c"
-ROWS = {
-    "enrollment": {"Contact": CONTACT_ROWS, "User": USER_ROWS},
-    "path": {"Contact": CONTACT_PATHS, "User": USER_PATHS},
-}
-OWN = (PORTAL, MEMBERSHIP, USER_ROWS, CONTACT_ROWS, USER_PATHS, CONTACT_PATHS)
-PROFILE = (LU_ID, ACCESS, *TOTAL_FIELDS)
-_COMMON = ("Status__c", "Score__c", "Date_Enrolled__c", "Date_Completed__c", "LUEnrollment__c", "LUUser__c", REMOVED)
-_ROW_FIELDS = {
-    "enrollment": (*_COMMON, MEMBERSHIP, "Course_Name__c", "Course_Id__c", "Course_Version__c", "Percent_Complete__c"),
-    "path": (
-        *(*_COMMON, MEMBERSHIP, "Path_Name__c"),
-        *("Number_Of_Courses_On_Path__c", "Number_Of_Courses_Completed_On_Path__c"),
-    ),
-}
-FIELDS: dict[str, tuple[str, ...]] = {
-    PORTAL: ("Name", "Portal_Id__c"),
-    MEMBERSHIP: (
-        *(PORTAL, "Contact__c", "User__c", "Portal_Id__c", "LU_Portal_Membership_ID__c", REMOVED),
-        *(ACCESS, *TOTAL_FIELDS),
-    ),
-    **{name: (*_ROW_FIELDS[kind], f"SF{side}__c") for kind, sides in ROWS.items() for side, name in sides.items()},
-    "Contact": PROFILE,
-    "User": PROFILE,
-}
-"""The fields that are ours, by object."""
-
-
-def observed(org: SalesforceOrg) -> State:
-    """Return what the org holds of ours, values in one form: own rows by key, people by id; parents by their keys."""
-    org.settle()
-    live = {name: list(org.tables[name].rows.values()) for name in FIELDS}
-    keys = {row["Id"]: str(row.get(KEY)) for name in OWN for row in live[name]}
-    state: State = {}
-    for name, rows in live.items():
-        by = KEY if name in OWN else "Id"
-        found = {str(row.get(by)): {column: _plain(row.get(column), keys) for column in FIELDS[name]} for row in rows}
-        assert len(found) == len(rows), f"{name} has a key twice: {sorted(str(row.get(by)) for row in rows)}"
-        state[name] = found
-    return state
-
-
-def _plain(value: Any, keys: dict[str, str]) -> Any:
-    """Return a value so that equal ones compare equal: parents as keys, times to the second, numbers as floats."""
-    if isinstance(value, str):
-        stripped = keys.get(value, value).strip()
-        return moment(stripped) if stripped[4:5] == "-" and "T" in stripped else stripped or None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def moment(text: str | None) -> str | None:
-    """Return a time to the second."""
-    return text[:19] + "Z" if text else None
 
 
 def expected(store: LearnUponStore, org: SalesforceOrg) -> State:
@@ -228,10 +182,14 @@ class _Model:
                 self.result[MEMBERSHIP][key] = {**row, REMOVED: True, **dict.fromkeys(TOTAL_FIELDS, 0.0)}
 
     def _profiles(self, side: str) -> dict[str, Row]:
-        """Return everybody's profile: the sum of their memberships; whom no membership names any more is cleared."""
+        """Return everybody's profile: the sum of their memberships; whom no membership names any more is cleared.
+
+        Such a one is known by an id of ours, or, with another id or none, by the membership that still names them now.
+        """
         places = [str(portal.portal_id) for portal in self.store.portals.values()]
         ours = {key: row for key, row in self.result[MEMBERSHIP].items() if key.split(":")[0] in places}
         known = {row["LU_Portal_Membership_ID__c"] for row in ours.values()}
+        named = {row[f"{side}__c"] for key, row in self.now[MEMBERSHIP].items() if key.split(":")[0] in places}
         found = {}
         for person, profile in self.now[side].items():
             mine = [(places.index(key.split(":")[0]), row) for key, row in ours.items() if row[f"{side}__c"] == person]
@@ -241,9 +199,14 @@ class _Model:
                 first = min((place, row["LU_Portal_Membership_ID__c"]) for place, row in mine)[1]
                 seen = max((row[ACCESS] for _, row in mine if row[ACCESS]), default=None)
                 found[person] = {LU_ID: first, ACCESS: seen, **sums}
-            elif profile[LU_ID] in known:
+            elif profile[LU_ID] in known or (person in named and _counted(profile)):
                 found[person] = {LU_ID: None, ACCESS: None, **dict.fromkeys(TOTAL_FIELDS, 0.0)}
         return found
+
+
+def _counted(profile: Row) -> bool:
+    """Say whether a profile says anything of enrollments: a time of access alone is nobody's count."""
+    return any(profile[name] is not None for name in (LU_ID, *TOTAL_FIELDS))
 
 
 def _flagged(row: Row) -> bool:

@@ -11,7 +11,8 @@ from random import Random
 from typing import Any
 
 from runs.stage import CONTACT_ROWS, MEMBERSHIP, USER_ROWS, Stage
-from simulation.model import COUNTED, FINISHED, KEY, OWN, PORTAL, REMOVED, State, expected
+from simulation.model import expected
+from simulation.ours import COUNTED, FINISHED, KEY, OWN, PORTAL, REMOVED, State
 
 from etl.emulator.learnupon.portal import Portal
 
