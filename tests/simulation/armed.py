@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from simulation.judge import Trouble
 from simulation.mishaps import LISTINGS, QUESTIONS, SALESFORCE, Mishap
 from simulation.night import Night
 from simulation.world import happen
@@ -26,11 +27,16 @@ class Armed:
     """Whether somebody changed something while the run was at work."""
     deceived: bool = False
     fired: list[str] = field(default_factory=list)
+    struck: set[Mishap] = field(default_factory=set)
 
     @property
     def hangs(self) -> bool:
         """Return whether a job hangs that will not go on by itself."""
         return "job stuck for ever" in self.fired
+
+    def trouble(self, *, died: bool, hangs: bool, lifted: bool = False) -> Trouble:
+        """Return what befell the run, as the judge is told; the rest is what came of the runs before."""
+        return Trouble(frozenset(self.struck), self.touched, self.deceived, died, hangs, lifted)
 
     def arm(self, mishap: Mishap) -> None:
         """Let it happen when its request comes."""
@@ -40,6 +46,7 @@ class Armed:
 
         def note(request: Any) -> None:
             self.fired.append(name)
+            self.struck.add(mishap)
             self._act(mishap, request)
 
         vendor.add(Fault(match, nth=mishap.nth, times=mishap.times, hook=note, **_effects(mishap)))

@@ -5,7 +5,7 @@ It looks into the emulators' stores, so it knows the truth; it works on a few ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,12 +29,16 @@ from simulation.ours import (
 
 from etl.emulator.learnupon.portal import Portal
 from etl.emulator.learnupon.store import LearnUponStore
+from etl.emulator.ledger import Entry
 from etl.emulator.salesforce.org import SalesforceOrg
 
 
-def expected(store: LearnUponStore, org: SalesforceOrg) -> State:
-    """Return what the org should hold once a run has come to its end, LearnUpon and the org being as they are now."""
-    return _Model(store, org).state()
+def expected(store: LearnUponStore, org: SalesforceOrg, undone: Iterable[Entry] = ()) -> State:
+    """Return what the org should hold once a run has come to its end, LearnUpon and the org being as they are now.
+
+    `undone`: deletes and flags of which the org is to be thought free, the newest first.
+    """
+    return _Model(store, org, observed(org, undone)).state()
 
 
 @dataclass
@@ -50,11 +54,10 @@ class _Learner:
 class _Model:
     store: LearnUponStore
     org: SalesforceOrg
-    now: State = field(init=False)
+    now: State
     result: State = field(init=False)
 
     def state(self) -> State:
-        self.now = observed(self.org)
         self.result = {name: {} for name in OWN}
         strangers = {name: dict(rows) for name, rows in self.now.items()}
         for portal in self.store.portals.values():

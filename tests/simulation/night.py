@@ -18,6 +18,7 @@ from runs.result import Result
 from runs.stage import Stage
 from simulation.carrier import Dead, Kill, Wire
 from simulation.clockwork import Clockwork
+from simulation.witness import Witness
 
 LONGEST_RUN_S = 8 * 3600.0
 """Two jobs that hang for the two hours a job may take, and everything else that asks for patience."""
@@ -32,6 +33,8 @@ class Night(Stage):
         self._sockets = sockets
         super().__init__(folder, clock=self.clockwork.wall)
         self.wire = Wire(self.emu, self.clockwork)
+        self.witness = Witness(self.emu.learnupon.app)
+        self.emu.learnupon.app = self.witness
         self.random = Random(seed)
         self._saved = folder / "as-it-died"
         self.wire.on_death = self._photograph
@@ -46,6 +49,7 @@ class Night(Stage):
     def go(self, *arguments: str, kill: Kill | None = None) -> Result | None:
         """Call the program as `run` does; None when the process was killed, its files being as they were then."""
         self.wire.begin(kill)
+        self.witness.forget()
         self.clockwork.limit_s = self.clockwork.monotonic() + LONGEST_RUN_S
         transport = self._real if self._sockets else self.wire.transport
         try:

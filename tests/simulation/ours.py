@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from runs.stage import CONTACT_PATHS, CONTACT_ROWS, MEMBERSHIP, USER_PATHS, USER_ROWS
 
+from etl.emulator.ledger import Entry
 from etl.emulator.salesforce.org import SalesforceOrg
 
 Row = dict[str, Any]
@@ -44,18 +46,36 @@ FIELDS: dict[str, tuple[str, ...]] = {
 """The fields that are ours, by object."""
 
 
-def observed(org: SalesforceOrg) -> State:
-    """Return what the org holds of ours, values in one form: own rows by key, people by id; parents by their keys."""
+def observed(org: SalesforceOrg, undone: Iterable[Entry] = ()) -> State:
+    """Return what the org holds of ours, values in one form: own rows by key, people by id; parents by their keys.
+
+    `undone`: deletes and flags that are left out, the newest first.
+    """
     org.settle()
     live = {name: list(org.tables[name].rows.values()) for name in FIELDS}
     keys = {row["Id"]: str(row.get(KEY)) for name in OWN for row in live[name]}
     state: State = {}
     for name, rows in live.items():
         by = KEY if name in OWN else "Id"
-        found = {str(row.get(by)): {column: _plain(row.get(column), keys) for column in FIELDS[name]} for row in rows}
+        found = {str(row.get(by)): _ours(name, row, keys) for row in rows}
         assert len(found) == len(rows), f"{name} has a key twice: {sorted(str(row.get(by)) for row in rows)}"
         state[name] = found
+    for entry in undone:
+        rows_there = state[entry.object]
+        if entry.operation == "delete":
+            rows_there.setdefault(str(entry.key), _ours(entry.object, entry.before, keys))
+        elif entry.key in rows_there:
+            rows_there[entry.key][REMOVED] = bool(entry.before.get(REMOVED))
     return state
+
+
+def flags(entry: Entry) -> bool:
+    """Say whether an effect set the flag of a row that was there."""
+    return entry.operation == "update" and bool(entry.after.get(REMOVED)) and not entry.before.get(REMOVED)
+
+
+def _ours(name: str, row: Row, keys: dict[str, str]) -> Row:
+    return {column: _plain(row.get(column), keys) for column in FIELDS[name]}
 
 
 def _plain(value: Any, keys: dict[str, str]) -> Any:
@@ -69,3 +89,16 @@ def _plain(value: Any, keys: dict[str, str]) -> Any:
 def moment(text: str | None) -> str | None:
     """Return a time to the second."""
     return text[:19] + "Z" if text else None
+
+
+def unlike(name: str, wanted: dict[str, Row], found: dict[str, Row]) -> list[str]:
+    """Return in what an object's rows are not what is wanted, a line each."""
+    lines = [f"{name} {key} is missing" for key in wanted.keys() - found.keys()]
+    lines += [f"{name} {key} should not be there" for key in found.keys() - wanted.keys()]
+    for key in wanted.keys() & found.keys():
+        differs = {
+            one: (found[key].get(one), value) for one, value in wanted[key].items() if found[key].get(one) != value
+        }
+        if differs:
+            lines.append(f"{name} {key}: is and should be {differs}")
+    return sorted(lines)

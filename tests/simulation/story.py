@@ -16,7 +16,7 @@ from runs.result import Result
 from simulation.armed import Armed
 from simulation.carrier import Kill
 from simulation.clockwork import Endless
-from simulation.judge import Before, Judge
+from simulation.judge import Before, Judge, Trouble
 from simulation.mishaps import Mishap, draw
 from simulation.night import Night
 from simulation.world import BY_ADMINS, BY_LEARNERS, STARTS, Change, World, build, happen
@@ -138,13 +138,7 @@ class _Player:
         self.died = self.died or result is None
         self.touched = self.touched or armed.touched
         self.played.fired.update(armed.fired)
-        self.judge.one_run(
-            *(before, result),
-            disturbed=bool(armed.fired) or self.hangs,
-            touched=armed.touched,
-            died=self.died,
-            deceived=armed.deceived,
-        )
+        self.judge.one_run(before, result, armed.trouble(died=self.died, hangs=self.hangs))
         self.hangs = self.hangs or armed.hangs
         late = armed.calm(at_last=False)
         # a lease that is made after its run has gone, or could not be given back, is like that of a dead one
@@ -180,7 +174,7 @@ class _Player:
             result = self._run(*arguments)
             assert result is not None
             lifted = len(arguments) > 1
-            self.judge.one_run(before, result, disturbed=False, touched=False, died=self.died, lifted=lifted)
+            self.judge.one_run(before, result, Trouble(died=self.died, lifted=lifted))
             if result.code == 75 and self.died:
                 self.stage.clockwork.sleep(1800)
             elif result.code == 3 and not lifted:
