@@ -11,8 +11,9 @@ from simulation.drift import walk
 from simulation.many import scratch, share
 from simulation.shifting import Shifting, Written
 from simulation.story import play
+from simulation.year import live
 
-SHARES, STORIES = 30, 10
+SHARES, STORIES, NIGHTS = 30, 10, 10
 
 
 @pytest.mark.parametrize("part", range(SHARES))
@@ -33,6 +34,15 @@ def test_a_single_mishap_where_it_matters_does_no_harm(what: str) -> None:
             played = play(story, Path(folder) / "stage")
             assert not played.violations, (story.tries, played.violations)
             assert played.fired, story.tries
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_one_org_through_bad_nights_in_a_row_comes_out_right(seed: int, tmp_path: Path) -> None:
+    """In every night something goes wrong while people work on both sides, and in the end nothing has drifted."""
+    year = live(seed, tmp_path, NIGHTS)
+    assert (year.nights, year.struck) == (NIGHTS, NIGHTS)
+    assert (year.last, year.left_to_do) == (0, 0)
+    assert year.effects
 
 
 @pytest.mark.parametrize(("kind", "changes"), [("deleted", 200), ("reordered", 200)])

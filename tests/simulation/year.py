@@ -6,13 +6,14 @@ In the end nothing may have drifted, and what the runs leave on the disk must ha
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -20,13 +21,16 @@ from simulation.armed import Armed
 from simulation.carrier import Kill
 from simulation.judge import Before, Judge
 from simulation.many import scratch
-from simulation.mishaps import draw
+from simulation.mishaps import LISTINGS, QUESTIONS, SALESFORCE, Mishap, draw
 from simulation.night import Night
 from simulation.world import BY_ADMINS, BY_LEARNERS, Change, World, build, happen
 
 NIGHTS = 365
 _LIFT = ("run", "--allow-deletes", "100000", "--allow-updates", "100000")
 _KEEP_DAYS = 30
+_GROWTH = 1.2
+_STRUCK = 0.95
+"""Share of the nights in which something goes wrong, at least."""
 
 
 @dataclass
@@ -34,6 +38,8 @@ class Year:
     """What came of the nights."""
 
     nights: int = 0
+    struck: int = 0
+    """Nights in which something did go wrong."""
     exits: Counter[str] = field(default_factory=Counter)
     fired: Counter[str] = field(default_factory=Counter)
     changes: int = 0
@@ -46,10 +52,23 @@ class Year:
     left_to_do: int = -1
     """Effects of the run after that."""
 
+    def bounded(self) -> None:
+        """See that the state folder has stopped growing once run folders are as old as they may get.
+
+        Nights differ by half; the mean of three times as many nights as folders are kept differs by little.
+        """
+        many = 3 * _KEEP_DAYS
+        if self.nights < _KEEP_DAYS + 2 * many:
+            return
+        for name, sizes in (("files", self.files), ("bytes", self.bytes)):
+            first, last = sum(sizes[_KEEP_DAYS : _KEEP_DAYS + many]) // many, sum(sizes[-many:]) // many
+            assert last <= _GROWTH * first, f"the state folder grows: {first:,} {name}, in the end {last:,}"
+
     def told(self) -> Iterator[str]:
         """Give the year in lines."""
         exits = ", ".join(f"{code}: {number}" for code, number in self.exits.most_common())
-        yield f"{self.nights} nights, {self.changes} changes by people, {sum(self.fired.values())} faults that struck"
+        faults = f"{sum(self.fired.values())} faults that struck in {self.struck} of them"
+        yield f"{self.nights} nights, {self.changes} changes by people, {faults}"
         yield f"exits: {exits}; {self.effects:,} effects on records"
         for name, sizes in (("files", self.files), ("bytes", self.bytes)):
             half = len(sizes) // 2
@@ -65,6 +84,8 @@ class _Nights:
         self.judge = Judge(stage)
         stage.configure(report={"keep_days": _KEEP_DAYS})
         self.died = self.guarded = self.hangs = False
+        stage.go("run")
+        self.asked = self.always = self._asked()
 
     def day(self) -> None:
         """Let people work on both sides, and LearnUpon's clock go on."""
@@ -80,24 +101,20 @@ class _Nights:
         """Run once, with one to three things that go wrong."""
         stage, dice, year = self.stage, self.dice, self.year
         armed = Armed(stage)
-        for _ in range(dice.randint(1, 3)):
-            armed.arm(draw(dice))
+        for mishap in self._mishaps():
+            armed.arm(mishap)
         kill = Kill(dice.randint(5, 90), after=dice.random() < 0.5) if dice.random() < 0.05 else None
         before = Before(stage)
         result = stage.go(*(_LIFT if self.guarded else ("run",)), kill=kill)
         self.died = self.died or result is None
-        disturbed = bool(armed.fired) or self.died or self.hangs
-        self.judge.one_run(
-            *(before, result),
-            disturbed=disturbed,
-            touched=armed.touched,
-            died=self.died,
-            deceived=armed.deceived,
-            lifted=self.guarded,
-        )
+        self.judge.one_run(before, result, armed.trouble(died=self.died, hangs=self.hangs, lifted=self.guarded))
         self.died = result is None
         self.guarded = result is not None and result.code == 3
+        if result is not None and result.code == 0:
+            self.asked = self._asked()
+            self.always &= self.asked
         year.nights += 1
+        year.struck += bool(armed.fired) or result is None
         year.exits[str(result.code) if result else "killed"] += 1
         year.effects += len(result.effects) if result else 0
         year.fired.update(armed.fired)
@@ -105,6 +122,20 @@ class _Nights:
         armed.calm(at_last=goes_on)
         self.hangs = (self.hangs or armed.hangs) and not goes_on
         self._measure()
+
+    def _mishaps(self) -> Iterator[Mishap]:
+        """Draw one to three: the first at a request of every whole run so far, the others at one of the last."""
+        for place in range(self.dice.randint(1, 3)):
+            asked = self.asked if place else self.always
+            mishap = next(one for one in iter(lambda: draw(self.dice), None) if asked[one.kind])
+            yield replace(mishap, nth=self.dice.randint(1, asked[mishap.kind]))
+
+    def _asked(self) -> Counter[str]:
+        """Count the requests of the last run by the kinds of mishaps."""
+        emu = self.stage.emu
+        calls = [f"{call.method} {call.target}" for call in (*emu.learnupon.calls, *emu.salesforce.calls)]
+        kinds = LISTINGS | QUESTIONS | SALESFORCE
+        return Counter(kind for kind, pattern in kinds.items() for call in calls if re.search(pattern, call))
 
     def _measure(self) -> None:
         sizes = [path.stat().st_size for path in self.stage.state_dir.rglob("*") if path.is_file()]
@@ -140,10 +171,8 @@ def live(seed: int, folder: Path, nights: int = NIGHTS) -> Year:
             stage.clockwork.sleep(max(86_400 - (stage.clockwork.monotonic() - begun), 0))
         story.end()
     year = story.year
-    half = len(year.bytes) // 2
-    if nights > 4 * _KEEP_DAYS:
-        assert max(year.files[half:]) < 1.5 * max(year.files[:half]), "the state folder grows: files"
-        assert max(year.bytes[half:]) < 2.0 * max(year.bytes[:half]), "the state folder grows: bytes"
+    assert year.struck >= _STRUCK * nights, f"nothing went wrong in {nights - year.struck} of {nights} nights"
+    year.bounded()
     return year
 
 
