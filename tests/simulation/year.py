@@ -29,8 +29,8 @@ NIGHTS = 365
 _LIFT = ("run", "--allow-deletes", "100000", "--allow-updates", "100000")
 _KEEP_DAYS = 30
 _GROWTH = 1.2
-_STRUCK = 0.95
-"""Share of the nights in which something goes wrong, at least."""
+_QUIET = 0.05
+"""Share of the nights in which nothing goes wrong, at most: a run may end before it comes to what was drawn."""
 
 
 @dataclass
@@ -171,7 +171,8 @@ def live(seed: int, folder: Path, nights: int = NIGHTS) -> Year:
             stage.clockwork.sleep(max(86_400 - (stage.clockwork.monotonic() - begun), 0))
         story.end()
     year = story.year
-    assert year.struck >= _STRUCK * nights, f"nothing went wrong in {nights - year.struck} of {nights} nights"
+    quiet = nights - year.struck
+    assert quiet <= max(1, _QUIET * nights), f"nothing went wrong in {quiet} of {nights} nights"
     year.bounded()
     return year
 
