@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from runs.afterwards import at_rest, held
-from runs.elsewhere import ended
 from runs.pods import ALLOWED, KILLED, Kill, Pods
+from runs.programs import ended
 from runs.stage import Stage
 
 pytestmark = pytest.mark.long

@@ -78,7 +78,7 @@ class Starter:
         """Run the program on these machines and return how each run ended."""
         words = [one.stage.folder / f"words{number}.txt" for number, one in enumerate(machines)]
         orders = [
-            {"argv": ["-q", "--config", str(one.config()), "run"], "words": str(told), "after_s": later}
+            {"argv": ["-v", "--config", str(one.config()), "run"], "words": str(told), "after_s": later}
             for one, told, later in zip(machines, words, after_s, strict=True)
         ]
         assert self.process.stdin is not None

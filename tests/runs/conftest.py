@@ -19,7 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def _loud_with_faults(request: pytest.FixtureRequest) -> Iterator[None]:
     """Log as much as can be logged wherever a fault is shown, so that what is told of it is looked through."""
-    Stage.loud = request.node.get_closest_marker("fault") is not None
+    Stage.loud = any(request.node.get_closest_marker(name) for name in ("fault", "long"))
     yield
     Stage.loud = False
 

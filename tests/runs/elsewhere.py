@@ -6,17 +6,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from runs.programs import COMMAND, ROOT, Program
 from runs.stage import Stage
-
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -35,13 +33,13 @@ class Elsewhere:
         path.write_text(yaml.safe_dump(settings), encoding="utf-8")
         return path
 
-    def start(self, *arguments: str, environ: Mapping[str, str] | None = None, **changed: Any) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, environ: Mapping[str, str] | None = None, piped: bool = False, **changed: Any
+    ) -> Program:
         """Start the program (`run` without arguments) and return its process at once; `environ` is added to ours."""
-        command = [sys.executable, "-m", "etl", "-q", "--config", str(self.config(**changed)), *(arguments or ("run",))]
+        asked = (self.stage.verbosity, "--config", str(self.config(**changed)), *(arguments or ("run",)))
         surroundings = {**os.environ, "PYTHONPATH": str(ROOT), **(environ or {})}
-        return subprocess.Popen(
-            command, cwd=ROOT, env=surroundings, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        return Program(self.stage, (*COMMAND, *asked), piped=piped, env=surroundings)
 
     def reports(self) -> list[dict[str, Any]]:
         """Return the reports of all runs on this machine, oldest first."""
@@ -59,9 +57,3 @@ def signalled(process: subprocess.Popen[Any], signum: signal.Signals, seconds: f
         return process.wait(timeout=seconds)
     finally:
         process.kill()
-
-
-def ended(processes: Sequence[subprocess.Popen[str]], seconds: float = 90) -> list[tuple[int, str]]:
-    """Wait for processes and return exit code and standard error of each."""
-    told = [process.communicate(timeout=seconds)[1] for process in processes]
-    return [(process.returncode, words) for process, words in zip(processes, told, strict=True)]

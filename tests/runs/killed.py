@@ -80,7 +80,7 @@ class Launcher:
 
     def run(self, stage: Stage, *arguments: str, by: Disturbance = CALM) -> Ended:
         """Call the program (`run` without arguments) on the stage, disturbed, and wait for its end."""
-        argv = ["-q", "--config", str(stage.config()), *(arguments or ("run",))]
+        argv = [stage.verbosity, "--config", str(stage.config()), *(arguments or ("run",))]
         order = {"argv": argv, "folder": str(stage.folder), "state": str(stage.state_dir), "by": asdict(by)}
         os.write(self._write, json.dumps(order).encode() + b"\n")
         return Ended(**json.loads(self._answers.readline()))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
 from dataclasses import dataclass, field
 from typing import Any
 
-from runs.elsewhere import Elsewhere, ended
+from runs.elsewhere import Elsewhere
 from runs.org_time import OrgTime
+from runs.programs import Program, ended
 from runs.stage import Stage
 
 from etl.emulator.faults import Fault
@@ -30,7 +30,7 @@ class Kill:
 
     portal_id: int
     nth: int
-    victim: subprocess.Popen[str] | None = None
+    victim: Program | None = None
     _jobs: set[str] = field(default_factory=set)
     _seen: int = 0
 
@@ -63,17 +63,17 @@ class Pods:
         self._made += 1
         return Elsewhere(self.stage, self.stage.folder / f"pod{self._made}")
 
-    def start(self, *arguments: str, index: int | None = None) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, index: int | None = None) -> Program:
         """Start the program in a new pod; `index` is what Kubernetes would tell it."""
         environ = {} if index is None else {"JOB_COMPLETION_INDEX": str(index)}
         return self._pod().start(*arguments, *ALLOWED, environ=environ)
 
-    def shard(self, index: int) -> subprocess.Popen[str]:
+    def shard(self, index: int) -> Program:
         """Start a shard, every second of them with the number that Kubernetes puts around."""
         shard = f"{index}/{self.count}" if index % 2 else f"/{self.count}"
         return self.start("run", "--shard", shard, index=index)
 
-    def portal(self, index: int) -> subprocess.Popen[str]:
+    def portal(self, index: int) -> Program:
         """Start a run of one portal by its name."""
         return self.start("run", "--portal", self.stage.settings["portals"][index]["name"])
 
@@ -107,6 +107,7 @@ class Pods:
 
     def forget(self) -> None:
         """Throw the pods' disks away."""
+        self.stage.canaries.check()
         for folder in self.stage.folder.glob("pod*"):
             shutil.rmtree(folder)
 

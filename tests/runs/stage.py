@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Self
 import yaml
 from runs import canaries
 from runs.audit import audit
+from runs.listener import Listener
 from runs.result import Result
 
 from etl.__main__ import main
@@ -43,32 +44,41 @@ class Stage:
     """Two empty portals (`academy` 12345, `partners` 67890), an org without people, and a folder; a context manager.
 
     `settings` is the configuration as a tree; change it freely between runs (see `configure`).
-    Every run is looked through for the canary secrets that are planted here.
+    Every run, and all that is in the folder in the end, is looked through for the canary secrets that are planted here.
     """
 
     loud: ClassVar[bool] = False
-    """Whether runs log as much as they can: in tests of faults they do (conftest)."""
+    """Whether runs log as much as they can and tell listeners, as they do in tests of faults (conftest)."""
 
     def __init__(self, folder: Path, **world: Any) -> None:
         """Make the world; keywords go to `Emulators`. Nothing is served before the stage is entered."""
         self.folder = folder
         options: dict[str, Any] = {"learners": 0, "requests_per_minute": 60_000}
         self.emu = Emulators(**{**options, **world})
-        canaries.plant(self.emu)
-        self._canaries = canaries.Scan(folder)
+        self.canaries = canaries.Canaries(folder)
+        self.canaries.plant(self.emu)
+        self.listener: Listener | None = None
         self.store, self.org, self.ledger = self.emu.store, self.emu.org, self.emu.ledger
         self.org.job_seconds = 0.0
         self.state_dir = folder / "var"
         self.settings = self._settings()
 
     def __enter__(self) -> Self:
-        """Serve."""
+        """Serve, and listen where it is loud."""
         self.emu.start()
+        if self.loud:
+            self.listener = Listener().__enter__()
+            hooks = (("ping_url", canaries.SWITCH), ("slack_webhook", canaries.CHANNEL))
+            self.configure(notify={key: f"{self.listener.url}/{canaries.secret(place)}" for key, place in hooks})
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop, and see that neither emulator stumbled."""
+        """Stop, and see that neither emulator stumbled and no secret is in what was left."""
         self.emu.stop()
+        if self.listener is not None:
+            self.listener.__exit__()
+            self.canaries.saw("\n".join(path for path, *_body in self.listener.told).encode())
+        self.canaries.check()
         assert self.emu.learnupon.errors == []
         assert self.emu.salesforce.errors == []
 
@@ -99,6 +109,11 @@ class Stage:
     def partners(self) -> Portal:
         """The second portal of the configuration."""
         return self.store.portals["partners"]
+
+    @property
+    def verbosity(self) -> str:
+        """The option for a program whose log only tests of faults look at."""
+        return "-v" if self.loud else "-q"
 
     def contact(self, **fields: Any) -> str:
         """Add a Contact to the org and return its id (18 characters)."""
@@ -175,7 +190,7 @@ class Stage:
 
         `surroundings` go to `etl.__main__.main` (environ, clock, ...).
         """
-        loud = ["-v"] if self.loud and not {"-v", "-q"} & set(arguments) else []
+        loud = [self.verbosity] if self.loud and not {"-v", "-q"} & set(arguments) else []
         args = ["--config", str(self.config()), *loud, *(arguments or ("run",))]
         seq = self._seq()
         known = {job.id for job in self.emu.salesforce.app.bulk.jobs.by_id.values()}  # type: ignore[attr-defined]
@@ -197,7 +212,7 @@ class Stage:
             salesforce_calls=tuple(self.emu.salesforce.calls),
             found_gone=self._found_gone(known),
         )
-        self._canaries.check(result.out + result.err)
+        self.canaries.check(result.out + result.err)
         if result.reported:
             audit(result)
         return result

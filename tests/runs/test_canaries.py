@@ -5,25 +5,26 @@ from __future__ import annotations
 import base64
 import json
 import re
-import subprocess
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from runs import canaries
+from runs.kept_secrets import referred_to, signing
+from runs.programs import COMMAND, Program, ended
 from runs.small_world import furnish, quick, stopped
 from runs.stage import CONTACT_ROWS, Stage
+from runs.worker_processes import held_until_they_wait
 
 from etl.clock import Clock
+from etl.cores import available
 from etl.emulator.faults import Fault
 from etl.emulator.messages import Request
 from etl.emulator.salesforce.org import Refusal
 
+_PAGES = 112
+"""So many courses, a page each, that workers are started."""
 _LEARNUPON, _SALESFORCE, _TOKEN = "/users", "/describe", "/oauth2/token"
 _PADDING = ("", "x" * 70, "y" * 52)
 """What stands in front of an echo, so that excerpts are cut at several places of it."""
@@ -71,7 +72,7 @@ def _echo(match: str, status: int, shape: Callable[[Request], str], padding: str
 _SHAPES = (_as_text, _as_page, _as_error, _as_array, _as_key)
 
 
-_REDIRECT = {"Location": f"https://elsewhere.example.net/{canaries.MARK}?token={canaries.MARK}"}
+_REDIRECT = {"Location": f"https://elsewhere.example.net/?token={canaries.secret(canaries.REDIRECT)}"}
 
 
 @pytest.mark.fault("S12")
@@ -92,9 +93,8 @@ def test_what_a_server_repeats_of_a_request_goes_no_further(stage: Stage, match:
 def test_a_token_answer_that_says_too_much_is_not_repeated(stage: Stage) -> None:
     """A refresh token, and an access token under another name, are neither kept nor told, whether sign-in succeeds."""
     furnish(stage)
-    extra = f'"refresh_token":"5Aep861{canaries.MARK}","id_token":"{canaries.MARK}","token_type"'
-    stage.emu.salesforce_faults.add(Fault(match=_TOKEN, when="mid", times=2, replace=('"token_type"', extra)))
     assert stage.run("-v", "plan", clock=quick()).code == 0
+    assert {canaries.REFRESH_TOKEN, canaries.ID_TOKEN} <= stage.canaries.in_use
     renamed = Fault(match=_TOKEN, when="mid", times=None, replace=('"access_token"', '"accessToken"'))
     stage.emu.salesforce_faults.add(renamed)
     stopped(stage.run("-v", "run", clock=quick()), 69, "access_token", "/oauth2/token")
@@ -103,7 +103,8 @@ def test_a_token_answer_that_says_too_much_is_not_repeated(stage: Stage) -> None
 def test_words_about_rows_and_jobs_are_looked_through(stage: Stage) -> None:
     """A refusal of a row, of the run log or of a job that quotes a call, its token included, is told without it."""
     furnish(stage)
-    quote = f"callout failed: Authorization: Bearer {canaries.MARK}-1, {stage.org.org_id}!{canaries.MARK}"
+    token = canaries.secret(canaries.QUOTED)
+    quote = f"callout failed: Authorization: Bearer {token}, {stage.org.org_id}!{token}"
     kinds: tuple[tuple[str, dict[str, str], int], ...] = (
         (CONTACT_ROWS, {}, 1),
         ("LearnUpon_Sync_Run__c", {"Command__c": "run"}, 77),
@@ -137,36 +138,28 @@ def test_secrets_that_are_referred_to_stay_where_they_are(stage: Stage) -> None:
         kept.write_text(portal["password"] + "\n", encoding="utf-8")
         environ[f"USERNAME_{number}"] = portal["username"]
         portal |= {"username": f"${{USERNAME_{number}}}", "password": f"${{file:{kept}}}"}
-    hook = f"http://127.0.0.1:9/{canaries.MARK}/T000/B000"
-    stage.configure(notify={"ping_url": f"{hook}?key={canaries.MARK}", "slack_webhook": hook})
+    hook = f"http://127.0.0.1:9/{canaries.secret(canaries.CHANNEL)}"
+    stage.configure(notify={"ping_url": f"{hook}?key={canaries.secret(canaries.SWITCH)}", "slack_webhook": hook})
     result = stage.run("-v", "run", clock=quick(), environ=environ)
     assert result.code == 0, result.err
     assert "notify.ping_url could not be told" in result.err
     assert "notify.slack_webhook could not be told" in result.err
-    environ["USERNAME_1"] = f"{canaries.MARK}\nof two lines"
+    environ["USERNAME_1"] = canaries.secret(canaries.VARIABLE, "\n")
     assert stage.run("-v", "run", clock=quick(), environ=environ).code == 78
 
 
 def test_a_private_key_and_what_it_signs_are_not_told(stage: Stage) -> None:
     """Neither the private key's text nor an assertion made with it shows, whether Salesforce takes it or repeats it."""
     furnish(stage)
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-    path = stage.folder / canaries.SECRETS / "sf.key"
-    path.parent.mkdir()
-    path.touch(mode=0o600)
-    path.write_text(f"{canaries.MARK}\n{pem}", encoding="utf-8")
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    stage.org.sessions.register_jwt(public.decode(), stage.settings["salesforce"]["client_id"])
-    stage.configure(salesforce={"auth": "jwt", "username": "sync@example.com", "private_key_file": str(path)})
+    path = signing(stage)
+    pem = path.read_text(encoding="utf-8")
     assert stage.run("-v", "plan", clock=quick()).code == 0
+    assert canaries.ASSERTION in stage.canaries.in_use
     stage.emu.salesforce_faults.add(_echo(_TOKEN, 400, _as_error, "", {}))
     stopped(stage.run("-v", "run", clock=quick()), 77, "sign-in refused")
-    path.write_text(f"{canaries.MARK}\n{pem[:400]}", encoding="utf-8")
+    path.write_text(pem[:400], encoding="utf-8")
     broken = stage.run("-v", "run", clock=quick())
-    assert (broken.code, pem[60:100] in broken.err) == (78, False)
+    assert (broken.code, pem[80:120] in broken.err) == (78, False)
 
 
 def test_a_token_of_the_configuration_is_not_told(stage: Stage) -> None:
@@ -194,36 +187,44 @@ def test_a_bug_tells_no_secret(stage: Stage) -> None:
     assert "RuntimeError" in result.err
 
 
+@pytest.mark.fault("S12", "S31", "D4", "D6")
+def test_every_place_of_a_secret_was_in_use(tmp_path: Path) -> None:
+    """Each of at least twelve places holds a secret of its own that went over the wire, and none of them shows."""
+    assert len({canaries.mark(place) for place in canaries.PLACES}) == len(canaries.PLACES) >= 12
+    with Stage(tmp_path) as stage:
+        furnish(stage)
+        environ = referred_to(stage)
+        words = f"CUSTOM_ERROR:Authorization: Bearer {canaries.secret(canaries.QUOTED)}"
+        stage.org.refuse = [Refusal(CONTACT_ROWS, {}, words)]
+        assert stage.run(environ=environ).code == 1
+        signing(stage)
+        assert stage.run("plan", environ=environ).code == 0
+        stage.configure(salesforce={"auth": "access_token", "access_token": stage.org.access_token})
+        assert stage.run("plan", environ=environ).code == 0
+        redirect = Fault(match=_LEARNUPON, status=302, headers=_REDIRECT, times=None)
+        redirect.hook = lambda _: stage.canaries.saw(str(redirect.headers).encode())
+        stage.emu.learnupon_faults.add(redirect)
+        assert stage.run(environ=environ).code == 65
+    assert stage.canaries.in_use == set(canaries.PLACES)
+
+
 def test_no_argument_and_no_option_holds_a_secret(stage: Stage) -> None:
-    """What the process list shows of a running program holds no secret, and no option takes one."""
-    furnish(stage)
-    held, go = threading.Event(), threading.Event()
+    """What the process list shows of a running program and its workers holds no secret, and no option takes one."""
+    learner = stage.learner()
+    for _ in range(_PAGES):
+        stage.enroll(learner)
+    listed: list[bytes] = []
 
-    def hold(_: Request) -> None:
-        held.set()
-        go.wait(20)
+    def look(_: Request) -> None:
+        processes = [process.pid, *held_until_they_wait(process.pid)]
+        listed.extend(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes)
 
-    stage.emu.salesforce_faults.add(Fault(match="/describe", hook=hold))
-    command = [sys.executable, "-m", "etl", "-v", "--config", str(stage.config()), "plan"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        assert held.wait(20)
-        listed = Path(f"/proc/{process.pid}/cmdline").read_bytes()
-        go.set()
-        told, _ = process.communicate(timeout=60)
-    assert (process.returncode, b"etl" in listed) == (0, True), told
-    assert not canaries.found(listed + told)
+    stage.emu.learnupon_faults.add(Fault(match=r"/academy/.*enrollments/search", nth=_PAGES - 4, hook=look))
+    process = Program(stage, (*COMMAND, "-v", "--config", str(stage.config()), "plan"))
+    ((code, said),) = ended([process])
+    assert code == 0, said
+    assert [b"etl" in line for line in listed] == [True] * (len(listed) or 1)
+    assert len(listed) > 1 or available() < 2, "no worker was started"
+    stage.canaries.look("the process list", b"\n".join(listed))
     pages = [stage.run(*words).out for words in (("--help",), ("run", "--help"), ("check", "--help"))]
     assert not re.findall(r"--\S*(?:password|token|secret|key)", " ".join(pages))
-
-
-def test_the_canaries_would_be_seen(stage: Stage, tmp_path: Path) -> None:
-    """Each form of a canary in each place is found: in what is told, and in a file of any folder below the stage."""
-    portal = stage.settings["portals"][0]
-    pair = f"{portal['username']}:{portal['password']}".encode()
-    for leak in (portal["password"], quote(portal["password"]), pair.hex(), base64.b64encode(b"x" + pair).decode()):
-        with pytest.raises(AssertionError, match="word"):
-            canaries.Scan(tmp_path).check(f"word {leak}")
-        (tmp_path / "var").mkdir(exist_ok=True)
-        (tmp_path / "var" / "report.json").write_text(leak)
-        with pytest.raises(AssertionError, match=r"report\.json"):
-            canaries.Scan(tmp_path).check("")

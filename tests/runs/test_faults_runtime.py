@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from runs.afterwards import at_rest
-from runs.elsewhere import ROOT, Elsewhere, ended
+from runs.elsewhere import Elsewhere
 from runs.listener import Listener
 from runs.org_time import OrgTime
+from runs.programs import COMMAND, ROOT, Program, ended
 from runs.small_world import furnish, quick, stopped
 from runs.stage import CONTACT_ROWS, MEMBERSHIP, Stage
 from runs.told import told
@@ -68,35 +69,61 @@ def test_a_run_killed_for_its_memory_goes_on(stage: Stage, tmp_path: Path) -> No
     at_rest(stage)
 
 
-_NAMESPACE = """
+_MOUNTED = """
 mount --make-rprivate / && mount --bind "$1" "$1" && mount --rbind "$2" "$2" || exit 99
 mount -o remount,bind,ro "$2" && mount -o remount,bind,ro / || exit 99
 if touch "$2/probe" 2>/dev/null; then exit 98; fi
 shift 2; exec "$@"
 """
+_REFUSED = """
+import errno, os, runpy, sys
+ours, sys.argv = sys.argv[1], ["etl", *sys.argv[2:]]
+def refuse(event, args):
+    path, mode = (args[0], args[2]) if event == "open" else (args[0], os.O_WRONLY) if event in {
+        "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate", "os.chmod", "os.link", "os.symlink"
+    } else ("", 0)
+    if isinstance(path, (str, bytes, os.PathLike)) and mode & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        where = os.path.abspath(os.fsdecode(path))
+        if not where.startswith((ours, "/dev/", "/proc/")):
+            raise OSError(errno.EROFS, "read-only in this test", where)
+sys.addaudithook(refuse)
+runpy.run_module("etl", run_name="__main__", alter_sys=True)
+"""
+"""For machines where nothing can be mounted: whatever Python would write outside of the folder is refused."""
+
+
+def _mounted(state: Path, rest: Path, arguments: list[str]) -> list[str]:
+    """Return the command of a run on disks that are mounted to be read, but for the state folder."""
+    return ["unshare", "-m", "sh", "-c", _MOUNTED, "sh", str(state), str(rest), *COMMAND, *arguments]
+
+
+def _refused(state: Path, _: Path, arguments: list[str]) -> list[str]:
+    """Return the command of a run that is refused any other folder than the state folder."""
+    return [sys.executable, "-B", "-c", _REFUSED, str(state), *arguments]
 
 
 @pytest.mark.fault("R8", "R12")
-def test_nothing_but_the_state_folder_is_needed_of_the_machine(stage: Stage, tmp_path: Path) -> None:
+@pytest.mark.parametrize("read_only", [_mounted, _refused])
+def test_nothing_but_the_state_folder_is_needed_of_the_machine(
+    stage: Stage, tmp_path: Path, read_only: Callable[[Path, Path, list[str]], list[str]]
+) -> None:
     """With a read-only disk, an empty home, and proxies, netrc and certificates in the environment, a run runs."""
     furnish(stage)
     machine = Elsewhere(stage, tmp_path / "pod")
-    config = machine.config()
-    (machine.folder / "var").mkdir()
+    arguments = ["-v", "--config", str(machine.config()), "run"]
+    state = machine.folder / "var"
+    state.mkdir()
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login wrong password wrong\ndefault login wrong password wrong\n")
     with Listener() as trap:
         traps = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), trap.url)
         environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "NETRC": str(netrc), "HOME": "/nonexistent"}
         nowhere = dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "TMPDIR"), "/nonexistent")
-        program = [sys.executable, "-m", "etl", "--config", str(config), "run"]
-        shell = ["unshare", "-m", "sh", "-c", _NAMESPACE, "sh", str(machine.folder / "var"), str(tmp_path), *program]
-        done = subprocess.run(
-            shell, cwd=ROOT, env=environ | traps | nowhere, capture_output=True, text=True, check=False, timeout=120
-        )
-        if done.returncode in {1, 99} and ("unshare" in done.stderr or "mount" in done.stderr):
-            pytest.skip(f"no mounts of one's own here ({done.stderr.strip()}): the read-only disk is not tried")
-        assert done.returncode == 0, done.stderr + done.stdout
+        program = Program(stage, read_only(state, tmp_path, arguments), env=environ | traps | nowhere)
+        ((code, said),) = ended([program])
+        if code in {1, 99} and ("unshare" in said or "mount" in said):
+            pytest.skip(f"no mounts of one's own here ({said.strip()}): the disk is refused, not read-only")
+        assert code == 0, said
         assert trap.told == []
     assert len(stage.rows(CONTACT_ROWS)) == 4
     assert len(machine.reports()) == 1

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from runs.afterwards import at_rest, held, ingest_jobs
-from runs.elsewhere import Elsewhere, ended
+from runs.elsewhere import Elsewhere
 from runs.org_time import OrgTime, brisk, lease_of, records
+from runs.programs import ended
 from runs.result import RUN_LOG, Result
 from runs.scenarios import SCENARIOS
 from runs.stage import CONTACT_ROWS, Stage

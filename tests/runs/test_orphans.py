@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from runs.afterwards import at_rest, held, ingest_jobs
-from runs.elsewhere import Elsewhere, ended
+from runs.elsewhere import Elsewhere
 from runs.org_time import OrgTime, lease_of, records
+from runs.programs import ended
 from runs.result import RUN_LOG
 from runs.scenarios import new_job
 from runs.stage import CONTACT_ROWS, Stage

@@ -114,7 +114,7 @@ def test_a_reader_of_the_results_who_goes_away_stops_nothing(stage: Stage) -> No
     """Standard output that nobody reads any more is no reason to fail, before a row is written or after."""
     stage.enroll(stage.learner())
     machine = Elsewhere(stage, stage.folder / "pod")
-    with machine.start() as process:
+    with machine.start(piped=True) as process:
         assert process.stdout is not None
         process.stdout.close()
         assert process.wait(timeout=60) == 0
@@ -161,7 +161,7 @@ def test_listeners_that_are_silent_at_the_end_hold_no_run_up(stage: Stage) -> No
         with machine.start(notify=hooks) as process, slack.accept()[0] as connection:
             assert connection.recv(1000).startswith(b"POST /ping ")
             assert signalled(process, signal.SIGTERM) == 0
-            assert "notify.slack_webhook could not be told" in (process.stderr.read() if process.stderr else "")
+            assert "notify.slack_webhook could not be told" in process.said()
     (report,) = machine.reports()
     assert (report["exit_code"], report["outcome"]) == (0, "ok")
     assert [path for path, _ in listener.told] == ["/ping/start", "/ping/0"]

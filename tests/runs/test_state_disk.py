@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from runs.afterwards import at_rest, held
 from runs.disks import dying, mounted, remount
+from runs.nobody import anybody_s_stage, without_rights
 from runs.result import Result
 from runs.scenarios import night
 from runs.small_world import furnish, quick
@@ -147,6 +148,26 @@ def test_a_folder_that_cannot_be_written(stage: Stage, tmp_path: Path, command: 
         stage.settled()
 
 
+@pytest.mark.fault("R8", "R7")
+def test_a_folder_that_may_not_be_written() -> None:
+    """Who may read the state folder but not write it is told 74 with its name before anybody is asked anything."""
+    with anybody_s_stage() as stage:
+        furnish(stage)
+        with without_rights(stage):
+            stage.synced()
+            for folder in (stage.state_dir, *stage.state_dir.rglob("*")):
+                folder.chmod(0o500 if folder.is_dir() else 0o400)
+            result = stage.run()
+            shown = stage.run("runs").out
+            for folder in (stage.state_dir, *stage.state_dir.rglob("*")):
+                folder.chmod(0o700 if folder.is_dir() else 0o600)
+            stage.settled()
+    assert (result.code, result.salesforce_calls, result.learnupon_calls) == (74, (), ())
+    assert f"cannot use {stage.state_dir}" in result.err
+    assert "give this user the right to write there, or change state_dir, then run again" in result.err
+    assert ("Nothing was written to Salesforce" in result.err, "ok" in shown) == (True, True)
+
+
 @pytest.mark.fault("R7")
 def test_a_file_in_the_place_of_the_folder(stage: Stage) -> None:
     """A file where the state folder should be is 74 with its name, and nobody is asked anything."""
@@ -164,7 +185,8 @@ def test_output_that_nobody_can_keep(stage: Stage, command: str, code: int) -> N
     furnish(stage)
     said = io.StringIO()
     with suppress(OSError), Path("/dev/full").open("w") as full, redirect_stdout(full), redirect_stderr(said):
-        ended = main(["--config", str(stage.config()), command], {})
+        ended = main(["-v", "--config", str(stage.config()), command], {})
+    stage.canaries.check(said.getvalue())
     assert ended == code, said.getvalue()
     assert "standard output cannot be written" in said.getvalue()
     assert len(stage.rows(CONTACT_ROWS)) == (4 if command == "run" else 0)

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from runs.afterwards import held
-from runs.elsewhere import ROOT, signalled
+from runs.elsewhere import signalled
+from runs.programs import ROOT
 from runs.result import Result
 from runs.saved_plans import changes_of_every_kind
 from runs.stage import CONTACT_ROWS, Stage

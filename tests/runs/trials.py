@@ -77,6 +77,7 @@ def killed(
     assert ended.signalled_at or at_step is None or len(ended.steps) < at_step, "it took the step at which to die"
     waited = False
     if lost:
+        stage.canaries.check()
         shutil.rmtree(stage.state_dir)
         waited = bool(records(stage, "lease:"))
         if waited:

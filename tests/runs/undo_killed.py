@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
+from runs.programs import COMMAND, Program
 from runs.stage import Stage
 
 from etl.emulator.faults import Fault
 from etl.emulator.messages import Request
 
-ROOT = Path(__file__).parents[2]
 WRITING = r"^(POST|PUT|PATCH|GET|DELETE) .*/jobs/ingest"
 """Whatever is asked about jobs that write."""
 
@@ -23,13 +18,7 @@ def killed(stage: Stage, *arguments: str, nth: int, when: str = "after", match: 
     Returns the exit code, which is -9 when the kill came, and the id of the run.
     """
     known = folders(stage)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "etl", "-q", "--config", str(stage.config()), *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = Program(stage, (*COMMAND, "-v", "--config", str(stage.config()), *arguments))
 
     def kill(_: Request) -> None:
         process.kill()

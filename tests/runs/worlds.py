@@ -94,6 +94,7 @@ def _tell(write: int, act: Callable[[], Answer]) -> None:
 
 def main(folder: Path) -> None:
     """Answer orders until standard input ends."""
+    Stage.loud = True
     launcher = Launcher()
     worlds: dict[str, World] = {}
     for line in sys.stdin:
