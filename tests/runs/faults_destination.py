@@ -18,7 +18,8 @@ DESTINATION: dict[str, str] = {
     "D10": "No answer to an upload: the job is aborted and made anew, never filled twice.",
     "D11": "No answer to a close that worked: the job is looked at and waited for; one effect a row.",
     "D12": "A close that never arrived: the job is seen Open and closed again.",
-    "D13": "An upload is stored short: rows that no result names are unknown, 75; the next run sends them.",
+    "D13": "An upload is stored short: rows that no result names are unknown, 75; torn, its job fails: 1, each row "
+    "listed; the next run sends them.",
     "D14": "A page of results is cut, at a row's end or not: fetched again; cut again: 69, nothing written.",
     "D15": "The locator is missing or empty: only the word null ends a result; 69, nothing written.",
     "D16": "A locator comes again: 69 at once, nothing written.",

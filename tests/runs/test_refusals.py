@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 from runs.afterwards import at_rest, ingest_jobs
+from runs.result import Result
 from runs.small_world import furnish, quick
 from runs.stage import CONTACT_ROWS, MEMBERSHIP, USER_ROWS, Stage
-from runs.told import told
+from runs.told import refused, told
 
 from etl.emulator.faults import Fault
 from etl.emulator.salesforce.org import Refusal
@@ -103,12 +104,16 @@ def test_locked_rows_are_sent_again_in_a_smaller_job(stage: Stage) -> None:
 
 @pytest.mark.fault("D5")
 def test_rows_that_stay_locked_are_given_up(stage: Stage) -> None:
-    """After a bounded number of rounds a locked row is refused: exit 1, and the next run tries again."""
-    furnish(stage)
+    """A row that is locked in three more rounds is refused and listed: exit 1, and the next run tries again."""
+    world = furnish(stage)
     stage.org.refuse = [Refusal(CONTACT_ROWS, {"Course_Name__c": "Ropes"}, "UNABLE_TO_LOCK_ROW")]
     result = stage.run(clock=quick())
-    assert (result.code, result.report["refused_reasons"]) == (1, {"UNABLE_TO_LOCK_ROW": 1})
-    assert len(result.ingest_jobs) <= 8
+    (locked,) = (one for one, row in stage.academy.enrollments.items() if row["course_id"] == world.second_course)
+    refused(result, (CONTACT_ROWS, f"12345:enrollment:{locked}", "UNABLE_TO_LOCK_ROW"))
+    assert "unable to obtain exclusive access" in result.table("refused.csv")[0]["message"]
+    assert result.report["refused_reasons"] == {"UNABLE_TO_LOCK_ROW": 1}
+    assert [job.processed for job in ingest_jobs(stage) if job.spec["object"] == CONTACT_ROWS] == [4, 1, 1, 1]
+    assert len(result.done(CONTACT_ROWS, "create")) == result.counts(CONTACT_ROWS)["created"] == 3
     stage.org.refuse = []
     stage.synced()
     stage.settled()
@@ -173,21 +178,41 @@ def test_a_score_with_too_many_digits_is_not_sent(stage: Stage) -> None:
 
 @pytest.mark.fault("D2")
 def test_a_job_that_fails_half_way_is_finished(stage: Stage) -> None:
-    """When a job fails after some of its rows, those are counted and the others sent again or told."""
+    """When a job fails after some of its rows, those are counted, and the others alone go into another job: 0."""
+    keys, result = _jobs_fail_after(stage, 2)
+    assert result.code == 0, result.err
+    assert "Done: 11 created, 3 updated, 0 deleted." in result.out
+    assert result.table("refused.csv") == []
+    assert result.done(CONTACT_ROWS, "create") == keys
+    jobs = [job for job in ingest_jobs(stage) if job.spec["object"] == CONTACT_ROWS]
+    assert [(job.state, job.processed) for job in jobs] == [("Failed", 2), ("Failed", 2), ("JobComplete", 2)]
+    assert {job.id for job in jobs} <= set(result.report["jobs"])
+    stage.org.fail_jobs_after_rows = None
+    at_rest(stage)
+    stage.settled()
+
+
+@pytest.mark.fault("D2")
+def test_jobs_that_fail_again_and_again_are_given_up(stage: Stage) -> None:
+    """When the rows outlast the rounds, those that no job got to are listed: 1; the next run sends them alone."""
+    keys, result = _jobs_fail_after(stage, 1)
+    done = result.done(CONTACT_ROWS, "create")
+    left = sorted(set(keys) - set(done))
+    assert (len(done), result.counts(CONTACT_ROWS)["created"], result.counts(CONTACT_ROWS)["refused"]) == (4, 4, 2)
+    refused(result, *((CONTACT_ROWS, key, "JOB_FAILED") for key in left))
+    stage.org.fail_jobs_after_rows = None
+    assert stage.synced().done(CONTACT_ROWS, "create") == left
+    at_rest(stage)
+    stage.settled()
+
+
+def _jobs_fail_after(stage: Stage, rows: int) -> tuple[list[str], Result]:
+    """Load six enrollments while every job fails after so many rows; return their keys, sorted, and the run."""
     world = furnish(stage)
     for learner in world.learners[1:]:
         stage.enroll(learner, world.second_course)
-    stage.org.fail_jobs_after_rows = 2
-    result = stage.run(clock=quick())
-    stage.org.fail_jobs_after_rows = None
-    total = {what: sum(one[what] for one in result.report["objects"].values()) for what in ("created", "refused")}
-    assert result.code in {0, 1}
-    assert (result.code == 0) == (total["refused"] == 0)
-    assert total["created"] > 2
-    assert stage.run(clock=quick()).code == 0
-    assert len(stage.rows(CONTACT_ROWS)) == 6
-    at_rest(stage)
-    stage.settled()
+    stage.org.fail_jobs_after_rows = rows
+    return sorted(f"12345:enrollment:{one}" for one in stage.academy.enrollments), stage.run(clock=quick())
 
 
 @pytest.mark.fault("D29")

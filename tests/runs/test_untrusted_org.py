@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -58,35 +59,55 @@ def _forget_object(stage: Stage) -> None:
     del stage.org.tables[CONTACT_ROWS]
 
 
-def _close(stage: Stage) -> None:
-    stage.org.read_only_fields = {"Contact.LU_Number_Passed__c"}
-
-
-def _not_unique(stage: Stage) -> None:
-    fields = stage.org.objects[CONTACT_ROWS].fields
-    fields["LU_Key__c"] = replace(fields["LU_Key__c"], unique=False)
-
-
-@pytest.mark.fault("D20", "D21", "D22")
-@pytest.mark.parametrize(
-    ("spoil", "code", "words"),
-    [
-        (_forget, 78, (f"{CONTACT_ROWS}.Percent_Complete__c",)),
-        (_forget_object, 78, (CONTACT_ROWS,)),
-        (_close, 77, ("Contact.LU_Number_Passed__c", "permission")),
-        (_not_unique, 78, (f"{CONTACT_ROWS}.LU_Key__c", "unique")),
-    ],
-    ids=["field missing", "object missing", "field not writable", "key not unique"],
-)
-def test_an_org_that_cannot_be_written_is_told_before_anything(
-    stage: Stage, spoil: object, code: int, words: tuple[str, ...]
-) -> None:
-    """A missing field or object and a key that is not unique are 78, a field that may not be written 77."""
-    furnish(stage)
-    spoil(stage)  # type: ignore[operator]
+def _told_before_anything(stage: Stage, code: int, *words: str) -> None:
+    """See that a run stops over the org's one fault, nothing written, and LearnUpon not asked for that."""
     result = stage.run(clock=quick())
-    stopped(result, code, "1 problem", *words)
-    assert not result.asked("/users"), "LearnUpon need not be read for that"
+    stopped(result, code)
+    told(result, code, "the org cannot be written as it is, 1 problem", *words, "see that learnupon-sync check is")
+    assert result.learnupon_calls == ()
+
+
+@pytest.mark.fault("D20")
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [(_forget, f"{CONTACT_ROWS}.Percent_Complete__c: the field"), (_forget_object, f"{CONTACT_ROWS}: the object")],
+    ids=["field", "object"],
+)
+def test_what_the_org_lacks_is_told_before_anything(stage: Stage, spoil: Callable[[Stage], None], what: str) -> None:
+    """A missing field or object is 78 with its name and the remedy, before LearnUpon is asked for anything."""
+    furnish(stage)
+    spoil(stage)
+    _told_before_anything(
+        stage, 78, f"{what} is missing", "deploy config/salesforce", "(permission set LearnUpon_Sync)"
+    )
+
+
+@pytest.mark.fault("D21")
+def test_a_field_that_may_not_be_written_is_told_before_anything(stage: Stage) -> None:
+    """A field that the user may not edit is 77 with its name and that of the permission set that opens it."""
+    furnish(stage)
+    stage.org.read_only_fields = {"Contact.LU_Number_Passed__c"}
+    _told_before_anything(
+        stage,
+        77,
+        "Contact.LU_Number_Passed__c: the user may not edit it",
+        "assign the permission set LearnUpon_Sync to the user",
+    )
+
+
+@pytest.mark.fault("D22")
+@pytest.mark.parametrize("lacks", ["unique", "external_id"])
+def test_a_key_that_is_none_is_told_before_anything(stage: Stage, lacks: str) -> None:
+    """A key that is not unique, or no external id, is 78 with its name and what to set on it."""
+    furnish(stage)
+    fields = stage.org.objects[CONTACT_ROWS].fields
+    fields["LU_Key__c"] = replace(fields["LU_Key__c"], **{lacks: False})
+    _told_before_anything(
+        stage,
+        78,
+        f"{CONTACT_ROWS}.LU_Key__c: it is not a unique external id",
+        "set External ID and Unique on it",
+    )
 
 
 @pytest.mark.fault("D7")
@@ -106,7 +127,9 @@ def test_an_org_that_does_not_serve_us(stage: Stage, fault: Fault, code: int, wo
     """Refused credentials are 77, a spent allowance 75, no usable answer 69; nothing is written in any of them."""
     furnish(stage)
     stage.emu.salesforce_faults.add(fault)
-    stopped(stage.run(clock=quick()), code, *words)
+    result = stage.run(clock=quick())
+    stopped(result, code)
+    told(result, code, *words)
     assert stage.emu.salesforce_faults.fired
 
 
@@ -131,7 +154,8 @@ def test_a_session_that_cannot_be_renewed_is_refused(stage: Stage) -> None:
     body = '[{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]'
     stage.emu.salesforce_faults.add(Fault(match="/describe", status=401, body=body, times=None))
     result = stage.run(clock=quick())
-    stopped(result, 77, "INVALID_SESSION_ID")
+    stopped(result, 77)
+    told(result, 77, "INVALID_SESSION_ID", "check salesforce.auth")
     assert len([call for call in result.salesforce_calls if "/oauth2/token" in call.target]) <= 8
 
 
