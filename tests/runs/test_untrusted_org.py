@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from runs.small_world import furnish, quick, stopped
@@ -101,7 +102,8 @@ def test_a_key_that_is_none_is_told_before_anything(stage: Stage, lacks: str) ->
     """A key that is not unique, or no external id, is 78 with its name and what to set on it."""
     furnish(stage)
     fields = stage.org.objects[CONTACT_ROWS].fields
-    fields["LU_Key__c"] = replace(fields["LU_Key__c"], **{lacks: False})
+    without: dict[str, Any] = {lacks: False}
+    fields["LU_Key__c"] = replace(fields["LU_Key__c"], **without)
     _told_before_anything(
         stage,
         78,
