@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -144,7 +145,8 @@ def test_many_people(count: int) -> None:
         assert sorted(found["Id"]) == sorted(people)
         assert int(found["IsDeleted"].sum()) == 1
         assert bool(served.requests("queryAll")) == (count < 3000)
-        assert org.calls <= 12
+        polls = [one for one in served.requests("GET ") if re.search(r"/jobs/query/\w+$", one)]
+        assert org.calls - len(polls) <= 11  # how often a job is looked at is the clock's business
 
 
 def test_people_by_email() -> None:

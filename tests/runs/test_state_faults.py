@@ -202,8 +202,10 @@ def test_a_backfill_does_not_go_on_from_a_torn_listing(stage: Stage, spoil: Call
     stage.configure(portals=[{**portal, "concurrency": 1} for portal in stage.settings["portals"][:1]])
     learner = stage.learner()
     rows = [stage.enroll(learner) for _ in range(3)]
-    last = max(stage.academy.courses)
-    stage.emu.learnupon_faults.add(Fault(match=f"search.course_id={last}", status=200, body="<html>not now</html>"))
+    last = f"search.course_id={max(stage.academy.courses)}"
+    # Threads ask in an order of their own: the last course is first put off, so that all others are read by then.
+    stage.emu.learnupon_faults.add(Fault(match=last, status=503))
+    stage.emu.learnupon_faults.add(Fault(match=last, nth=2, status=200, body="<html>not now</html>"))
     assert stage.run("backfill").code == 65
     kept = sorted((stage.state_dir / "backfill").rglob("*.arrow"))
     assert len(kept) == 2
