@@ -43,6 +43,7 @@ def test_a_second_start_leaves_the_first_alone(stage: Stage, tmp_path: Path) -> 
     gate.set()
     ((code, said),) = ended([first])
     assert (second.code, second.ledger, second.folder, code) == (75, (), None, 0), said
+    assert " INFO " in said, "the log would not be looked through"
     for words in (f"process {first.pid} on", "another run holds", "nothing was written", "run again once it has ended"):
         assert words in second.err
     assert len(stage.rows(CONTACT_ROWS)) == 4

@@ -53,6 +53,7 @@ def calm(stage: Stage, launcher: Launcher, arguments: tuple[str, ...], _: Calm) 
     """Disturb nothing."""
     ended = launcher.run(stage, *arguments)
     assert ended.code == 0, launcher.words(stage)
+    assert " INFO " in launcher.words(stage), "the log of a run that is disturbed would not be looked through"
     at_rest(stage)
     return {"state": _state(stage), "steps": ended.steps, "lived_s": ended.lived_s}
 
