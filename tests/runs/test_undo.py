@@ -43,6 +43,23 @@ def test_a_night_of_200_rows_is_put_back(stage: Stage) -> None:
     the_next_plan_shows_the_same_again(stage, night)
 
 
+@pytest.mark.fault("D38")
+def test_rows_that_the_recycle_bin_has_no_more_are_put_back(stage: Stage) -> None:
+    """Half of the deleted rows have left the recycle bin: all come back from the run's own copy, field by field."""
+    before, run = a_night(stage, LEARNERS // 2)
+    worst = differing(before, held(stage))
+    deleted = [entry for entry in run.effects if entry.operation == "delete"]
+    assert len(deleted) >= 20
+    for entry in deleted[::2]:
+        stage.org.purge(entry.object, entry.id)
+    night = Night(before, run, worst, undone(stage, run), held(stage))
+    assert differing(before, night.after) == {}
+    assert totals(night.undo, "created", "refused", "unknown") == [len(deleted), 0, 0]
+    made = sorted((entry.object, str(entry.key)) for entry in night.undo.effects if entry.operation == "create")
+    assert made == sorted((entry.object, str(entry.key)) for entry in deleted)
+    a_second_time_there_is_nothing_to_do(stage, night)
+
+
 def every_field_is_as_before(night: Night) -> None:
     """See that of the rows that were there nothing differs, and that the counts say what was done to them."""
     assert sum(len(rows) for rows in night.worst.values()) >= 200
