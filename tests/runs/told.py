@@ -6,7 +6,11 @@ import re
 
 from runs.result import Result
 
-_NEXT = re.compile(r"\brun again\b|\brun once with --allow-\w+ \d|\bmake a new plan\b|: set it right; ", re.IGNORECASE)
+_NEXT = re.compile(
+    r"\brun again\b|\brun once with --allow-\w+ \d|\bmake a new plan\b|: set it right; "
+    r"|\braise guards\.\w+ for a run\b",
+    re.IGNORECASE,
+)
 """An instruction: words that merely speak of checks, of what to look at or of the next run tell nobody what to do."""
 _NOT_WRITTEN = "nothing was written"
 
