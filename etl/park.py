@@ -158,7 +158,7 @@ class Park:
             self._files.append(path)
 
     def batches(self) -> Iterator[pa.Table]:
-        """Give the rows file by file, in no promised order."""
+        """Give the rows file by file, in the order they were added but for that within a file."""
         self._refuse_if_lost()
         for path in list(self._files):
             with _disk(path), pa.memory_map(str(path)) as source:
