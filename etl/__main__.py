@@ -17,7 +17,7 @@ import click
 from etl.app import App, silence_stdout
 from etl.cli import group
 from etl.clock import Clock
-from etl.errors import Interrupted, SyncError, UsageFault, exit_code_of
+from etl.errors import BUG, Interrupted, SyncError, UsageFault, bug_of, exit_code_of
 from etl.interrupt import Signalled
 from etl.logs import Logs, escape
 
@@ -86,14 +86,12 @@ def _usage(error: click.ClickException) -> str:
 def _stopped(app: App, error: Exception) -> int:
     """Say in one line what stopped the program and return its exit code; a bug leaves its traceback in the log."""
     app.signals.hold()
-    code = exit_code_of(error)
-    if isinstance(error, SyncError):
-        _log.debug("stopped", exc_info=error)
-        _say(app, _whole(str(error), app.ending), code)
-        return code
-    _log.error("unexpected %s", type(error).__name__, exc_info=error)
-    where = f"; what was done until then is in {app.report}" if app.report else ""
-    _say(app, f"this is a bug in learnupon-sync ({type(error).__name__}): the lines above say where{where}", code)
+    stop = error if isinstance(error, SyncError) else bug_of(error)
+    code, message = exit_code_of(stop), str(stop)
+    _log.log(logging.ERROR if code == BUG else logging.DEBUG, "stopped", exc_info=stop.__cause__ or stop)
+    if code == BUG and app.report:
+        message += f"; what was done until then is in {app.report}"
+    _say(app, _whole(message, app.ending), code)
     return code
 
 

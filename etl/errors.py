@@ -14,10 +14,11 @@
     │   ├── LockHeld          75  another run holds the lock
     │   ├── QuotaSpent        75  an API allowance is (nearly) gone
     │   └── OutcomeUnknown    75  a job's outcome is not known yet; its id is named
-    └── Interrupted      130, 143  SIGINT, SIGTERM
+    ├── Interrupted      130, 143  SIGINT, SIGTERM
+    └── Bug                   70  a mistake of ours
 
 Exit code 1 (rows refused) and 2 (`plan --detailed-exitcode`) are results, not errors; 70 is every exception not
-named here.
+named here too.
 """
 
 from __future__ import annotations
@@ -148,6 +149,19 @@ class RetryableAnswer(Exception):
         super().__init__(what)
         self.retry_after_s = retry_after_s
         self.final = final
+
+
+class Bug(SyncError):
+    """The program has made a mistake: seen by a check of its own, or the cause is an exception that nobody foresaw."""
+
+    outcome = "bug"
+
+
+def bug_of(unforeseen: BaseException) -> Bug:
+    """Return the Bug that an exception is the cause of; its own words may hold values, so only its type is told."""
+    bug = Bug(f"this is a bug in learnupon-sync ({type(unforeseen).__name__}): the traceback is in the log")
+    bug.__cause__ = unforeseen
+    return bug
 
 
 def exit_code_of(error: BaseException) -> int:

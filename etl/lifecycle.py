@@ -12,7 +12,7 @@ from functools import partial
 from etl import pipeline
 from etl.clock import stoppable
 from etl.config import NotifySettings
-from etl.errors import BUG, OK, ROWS_REFUSED, Interrupted, StateFault, SyncError, exit_code_of
+from etl.errors import BUG, OK, ROWS_REFUSED, Interrupted, StateFault, SyncError, bug_of, exit_code_of
 from etl.notify import Notifier
 from etl.report.html import html
 from etl.report.model import Report, to_json
@@ -31,11 +31,11 @@ Work = Callable[[Job, RunDir, Record], int]
 def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | None]:
     """Run a job from lock to report; return the report and the error that stopped it, if one did.
 
-    A stop that is a SyncError ends in a report with its exit code; any other exception is a bug, which is reported too
-    and then raised. A run that may write holds the lock of the state folder; LockHeld and StateFault are raised before
-    anything was asked of anybody. From then on the outcome is that of the data: a report that cannot be written, or a
-    listener who cannot be told, is a warning. A signal that comes while the report is written waits for its end, and
-    afterwards shortens how long listeners are waited for.
+    Whatever stops it ends in a report with its exit code; of a Bug, the exception that nobody foresaw is the cause. A
+    run that may write holds the lock of the state folder; LockHeld and StateFault are raised before anything was asked
+    of anybody. From then on the outcome is that of the data: a report that cannot be written, or a listener who cannot
+    be told, is a warning. A signal that comes while the report is written waits for its end, and afterwards shortens
+    how long listeners are waited for.
     """
     state = job.settings.state_dir
     job.signals.hold()
@@ -56,14 +56,11 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
             code = work(replace(job, clock=stoppable(job.clock, job.stop)), folder, record)
             report, error = record.end(code, _OUTCOMES[code]), None
             job.signals.hold()
-        except BaseException as raised:
+        except BaseException as raised:  # noqa: BLE001 -- whatever it is, it is reported, and returned as an error
             job.signals.hold()
             error = record.reason(raised)
             if error is None:
-                record.end(BUG, "bug", f"{type(raised).__name__}: this is a bug; the traceback is in the log")
-                leave(folder, record)
-                notifier.ended(record.report)
-                raise
+                error = bug_of(raised)
             report = record.end(exit_code_of(error), error.outcome, str(error))
         leave(folder, record)
         if job.signals.noted and error is None:
@@ -71,7 +68,8 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
             report = record.end(exit_code_of(error), error.outcome, str(error))
             leave(folder, record)
         notifier.ended(report)
-        _tidy(job, record)
+        if report.exit_code != BUG:
+            _tidy(job, record)
     return report, error
 
 

@@ -52,9 +52,12 @@ class Partition:
         self.statuses = coded.indices.to_numpy()
         self.place = np.repeat(np.arange(len(parts)), [part.num_rows for part in parts])
         self.index = pd.Index(self["id"] + self.place * keys.PLACE)
+        self.repeats = len(self.index)
+        """Rows that were listed again: of several with one id the one counts that LearnUpon updated last."""
         if not self.index.is_unique:
             updated = to_pandas(self.rows.select(["updated_at"]))
             self._keep(decide.latest(updated.assign(code=self.index)).index.to_numpy())
+        self.repeats -= len(self.index)
         self.learners = self["user_id"] + self.place * keys.PLACE
         self.people = people
         self.known = people.index.get_indexer(pd.Index(self.learners))

@@ -33,6 +33,12 @@ from etl.totals import Tally
 _COUNTED = [KEY, "LUUser__c", rows.STATUS, REMOVED]
 """What a row that Salesforce holds is counted by."""
 
+_REPEATS: Mapping[Row, str] = {
+    "enrollment": "{n} enrollments were listed more than once; what LearnUpon updated last counts",
+    "path": "{n} path enrollments were listed more than once; what LearnUpon updated last counts",
+}
+"""The warning of a listing with repeats: rows that repeat may have pushed others out of it."""
+
 
 def settle(inputs: Inputs, folder: Path, *, at_once: int = 1) -> Inputs:
     """Return the inputs with only those enrollments that are not settled, parked in `folder`.
@@ -72,6 +78,7 @@ class _Found:
         self._inputs = inputs
         self.unchanged: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
+        self.repeats: Counter[str] = Counter()
         self.tally = Tally(inputs.people.index)
         self.progress = Progress(inputs.path_courses)
         self.in_scope: list[pd.Index] = [pd.Index([], dtype="int64")]
@@ -80,8 +87,9 @@ class _Found:
     def people(self) -> People:
         return People(self._inputs)
 
-    def add(self, sifted: _Sifted) -> None:
+    def add(self, sifted: _Sifted, row: Row) -> None:
         """Count what went by with one partition."""
+        self.repeats[_REPEATS[row]] += sifted.repeats
         self.unchanged.update(sifted.unchanged)
         self.statuses.update(sifted.statuses)
         for listing, known in sifted.tallied:
@@ -91,7 +99,7 @@ class _Found:
         self.in_scope.extend(sifted.in_scope)
 
     def settled(self) -> Settled:
-        notes = rows.undocumented(self.statuses, self._inputs.rules.status_labels)
+        notes = self.repeats | Counter(rows.undocumented(self.statuses, self._inputs.rules.status_labels))
         in_scope = pd.Index(np.unique(np.concatenate(self.in_scope)))
         return Settled(self.unchanged, self.tally.totals(), self.progress, in_scope, notes)
 
@@ -107,6 +115,8 @@ class _Sifted:
     done: list[tuple[Array, list[tuple[Array, Array]]]] = field(default_factory=list)
     """Courses done, as `Progress.watch` takes them."""
     in_scope: list[pd.Index] = field(default_factory=list)
+    repeats: int = 0
+    """Rows that were listed again."""
     listed: list[pa.Table] = field(default_factory=list)
     """Portal by portal, the rows of the listing that are left to decide."""
     held: dict[str, pa.Table] = field(default_factory=dict)
@@ -139,6 +149,7 @@ class _Sifting:
         codes = [pd.Index(keys.parsed(part[KEY], self._row, self._inputs.portal_ids)) for part in held]
         if self._inputs.scope and self._row == "enrollment":
             sifted.tallied.extend(self._unlisted(listed, held, codes))
+        sifted.repeats = listed.repeats
         self._count(listed, sifted)
         places = [listed.index.get_indexer(code) for code in codes]
         together = np.concatenate(places)
@@ -156,7 +167,7 @@ class _Sifting:
 
     def keep(self, sifted: _Sifted) -> None:
         """Park what is left of a partition, and count what went by."""
-        self._found.add(sifted)
+        self._found.add(sifted, self._row)
         for name, existing in sifted.held.items():
             self.held[name].append(existing)
         for park, rest in zip(self.listings, sifted.listed, strict=True):

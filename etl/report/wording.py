@@ -17,7 +17,7 @@ _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of what follows: a name could rewrite the line it stands in."""
 
 STOPS: dict[int, tuple[str, str]] = {
-    3: ("A guard stopped the run", "Look at the plan and the guards below; a flag lifts one for a single run."),
+    3: ("A guard stopped the run", "Look at the plan and the guards; the message says what lets this pass once."),
     64: ("The command line was wrong", "See learnupon-sync --help."),
     65: (
         "LearnUpon's answers cannot be trusted",
@@ -27,7 +27,10 @@ STOPS: dict[int, tuple[str, str]] = {
     70: ("A bug in learnupon-sync stopped the run", "Report it with the traceback from the log; it holds no values."),
     74: ("The local disk or state folder failed", "Mend what the message names, then run again."),
     75: ("Not now: try again later", "Run again later; a job of unknown outcome is taken up by the next run."),
-    77: ("Credentials or permissions were refused", "Mend them, see that learnupon-sync check is content, run again."),
+    77: (
+        "Credentials or permissions were refused",
+        "Mend what the message names, see that learnupon-sync check is content, run again.",
+    ),
     78: (
         "The configuration does not fit",
         "Mend what the message names, see that learnupon-sync check is content, run again.",
@@ -101,7 +104,7 @@ def written(report: Report) -> str:
 def ending(report: Report) -> str:
     """Return the sentences for what the error of a stopped run leaves unsaid: what was written, and what to do."""
     head, said = headline(report), report.error.lower()
-    written_too = report.wrote or "nothing was written" not in said
+    written_too = "nothing was written" not in said or not head.sentence.startswith("Nothing")
     next_too = not any(words in said for words in _ADVICE)
     return " ".join(words for words, wanted in ((head.sentence, written_too), (head.next, next_too)) if wanted)
 

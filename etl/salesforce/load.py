@@ -108,8 +108,8 @@ class Load:
         """Write a plan's rows and return what became of them, by local object name.
 
         Raises OutcomeUnknown when a job's end is not seen, Unavailable, AccessRefused or QuotaSpent when Salesforce
-        stops answering; what follows in the plan is then not sent. ValueError, before anything is sent, for a plan
-        that holds a key twice.
+        stops answering; what follows in the plan is then not sent. Bug, before anything is sent, for a plan that holds
+        a key twice.
         """
         present = [plan[entity.name] for entity in ENTITIES if entity.name in plan]
         for one in present:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from etl.errors import Bug
 from etl.frames import hashed
 from etl.park import Park
 from etl.plan import EntityPlan
@@ -21,15 +22,15 @@ _SHOWN = 3
 
 
 def refuse_repeats(plan: EntityPlan) -> None:
-    """Raise ValueError when an object's upserts, or its deletes, would name a record twice or none."""
+    """Raise Bug when an object's upserts, or its deletes, would name a record twice or none."""
     name, key = plan.entity.name, plan.entity.key
     writes = [park for park in (plan.creates, plan.updates) if key in park.schema.names]
     for parks, column in ((writes, key), ([plan.deletes], "Id")):
         repeated = _repeated(parks, column)
         if repeated:
-            raise ValueError(
-                f"{name}: {len(repeated)} values of {column} are empty or there more than once in what is to be sent "
-                f"({', '.join(repeated[:_SHOWN])}); nothing of this plan was sent"
+            raise Bug(
+                f"this is a bug in learnupon-sync: values of {name}.{column} that would be sent empty or more than "
+                f"once: {len(repeated):,} ({', '.join(repeated[:_SHOWN])}); nothing was written"
             )
 
 

@@ -122,6 +122,14 @@ MUTANTS = (
         tests=(f"{_PLANNING}::test_a_row_listed_twice_is_one_row",),
     ),
     Mutant(
+        id="repeats-untold",
+        bug="That enrollments were listed more than once is told nowhere.",
+        file="etl/settle.py",
+        source="        sifted.repeats = listed.repeats\n",
+        planted="",
+        tests=("runs/test_faults_source_moving.py::test_rows_that_push_in_while_a_course_is_read",),
+    ),
+    Mutant(
         id="partitions-out-of-order",
         bug="What several threads have sifted is kept in the order in which they end.",
         file="etl/ahead.py",

@@ -122,7 +122,9 @@ def test_a_bug_is_70_and_leaves_a_report_without_values(stage: Stage) -> None:
     result = stage.run(clock=Clock(monotonic=broken))
     assert (result.code, result.report["outcome"], result.effects) == (70, "bug", [])
     assert "RuntimeError" in result.err
-    assert f"what was done until then is in {result.folder}" in result.err
+    last = result.err.splitlines()[-1]
+    assert last.startswith("error: this is a bug in learnupon-sync (RuntimeError): the traceback is in the log")
+    assert f"what was done until then is in {result.folder}. Nothing was written to Salesforce. Report it" in last
     assert "zora." not in (result.err + result.out + json.dumps(result.report)).lower()
 
 

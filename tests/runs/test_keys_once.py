@@ -21,18 +21,22 @@ from etl.emulator.faults import Fault
 def test_rows_that_come_twice_are_sent_once(stage: Stage) -> None:
     """LearnUpon lists the same users and enrollments on two pages: each key is uploaded once."""
     world = furnish(stage)
-    for path, given in (("users", {}), ("enrollments/search", {"course_id": world.first_course})):
+    for path, name, given in (
+        ("users", "user", {}),
+        ("enrollments/search", "enrollments", {"course_id": world.first_course}),
+    ):
         first, second = (json.loads(page_of(stage, path, page=page, **given)) for page in (1, 2))
-        name = next(name for name, value in first.items() if isinstance(value, list))
         body = json.dumps({**second, name: [*second[name], first[name][0]]})
         end = {"LU-Has-Next-Page": "false"}
         which = f"{path}.*course_id={world.first_course}" if given else path
         page = f"GET .*{which}.*page=2($|&)"
         stage.emu.learnupon_faults.add(Fault(page, times=None, when="mid", body=body, headers=end))
     uploads = stage.uploads()
-    stage.synced()
+    result = stage.synced()
     assert len({one.fault_id for one in stage.emu.learnupon_faults.fired}) == 2
     assert len(stage.rows(CONTACT_ROWS)) == 4
+    assert "1 of 4 users were listed more than once" in result.warnings
+    assert "1 enrollments were listed more than once" in result.warnings
     for name, lines in uploads:
         keys = Counter(line.get("LU_Key__c") or line["Id"] for line in lines)
         assert set(keys.values()) == {1}, (name, keys)
@@ -51,6 +55,11 @@ def test_a_plan_with_a_key_twice_is_a_bug_and_nothing_is_sent(stage: Stage, key:
     assert (result.code, result.effects, result.ingest_jobs) == (70, [], [])
     assert result.report["outcome"] == "bug"
     assert "refuse_repeats" in result.err, "the traceback names the last look before the upload"
+    said = result.err.splitlines()[-1]
+    assert f"that would be sent empty or more than once: 1 ({'(empty)' if not key else '12345:enrollment:'}" in said
+    assert f"{CONTACT_ROWS}.LU_Key__c" in said
+    assert said.count("othing was written") == 1
+    assert said.endswith("Report it with the traceback from the log; it holds no values.")
     stage.synced()
     stage.settled()
 
