@@ -13,6 +13,7 @@ from etl import pipeline
 from etl.clock import stoppable
 from etl.config import NotifySettings
 from etl.errors import BUG, OK, ROWS_REFUSED, Interrupted, StateFault, SyncError, bug_of, exit_code_of
+from etl.interrupt import Signalled
 from etl.notify import Notifier
 from etl.report.html import html
 from etl.report.model import Report, to_json
@@ -56,12 +57,13 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
             code = work(replace(job, clock=stoppable(job.clock, job.stop)), folder, record)
             report, error = record.end(code, _OUTCOMES[code]), None
             job.signals.hold()
-        except BaseException as raised:  # noqa: BLE001 -- whatever it is, it is reported, and returned as an error
+        except BaseException as raised:
             job.signals.hold()
-            error = record.reason(raised)
-            if error is None:
-                error = bug_of(raised)
+            error = record.reason(raised) or bug_of(raised)
             report = record.end(exit_code_of(error), error.outcome, str(error))
+            if not isinstance(raised, (Exception, Signalled)):  # somebody ends the process, and need not be stopped
+                leave(folder, record)
+                raise
         leave(folder, record)
         if job.signals.noted and error is None:
             error = Interrupted(job.signals.noted)
