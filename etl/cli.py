@@ -103,11 +103,12 @@ class Commands(click.Group):
         """Return the names in the order of help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 -- click's signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command, or None when there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        return with_globals(_imported(f"etl.commands.{cmd_name}").command)
+        with _app(ctx).signals.held():
+            return with_globals(_imported(f"etl.commands.{cmd_name}").command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -30,7 +30,7 @@ class Interruptions:
     def __init__(self) -> None:
         """Nothing has come yet, and nothing is held back."""
         self.noted: int | None = None
-        """The signal that came while it was held back."""
+        """The signal that came; one that was raised is noted too, since whatever it met may have swallowed it."""
         self._first: float | None = None
         self._held = False
         self._cut = False
@@ -56,11 +56,9 @@ class Interruptions:
                 signal.raise_signal(signum)
             return
         self._first = time.monotonic()
-        if self._held:
-            self.noted = signum
-            if not self._cut:
-                return
-        raise Signalled(signum)
+        self.noted = signum
+        if self._cut or not self._held:
+            raise Signalled(signum)
 
     def hold(self) -> None:
         """From now on note a signal instead of raising it."""
@@ -71,6 +69,17 @@ class Interruptions:
         self._held = False
         if self.noted is not None:
             raise Signalled(self.noted)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold signals back inside the block, and raise one that came behind it.
+
+        For imports: extension modules try others and swallow whatever is raised meanwhile (a run that had been told to
+        stop went on to its end).
+        """
+        self.hold()
+        yield
+        self.release()
 
     @contextmanager
     def cutting(self) -> Iterator[None]:

@@ -20,7 +20,7 @@ from etl.report.model import Report, to_json
 from etl.report.tables import changes_csv, refused_csv, unmatched_csv
 from etl.stages.account import Record
 from etl.stages.job import Job
-from etl.state import RunDir, lock, prune, remove_leftovers
+from etl.state import RunDir, lock, orgfile, prune, remove_leftovers
 from etl.state.kept import remove_stale
 from etl.state.rundir import REFUSED, REPORT
 
@@ -42,6 +42,8 @@ def execute(job: Job, work: Work = pipeline.run) -> tuple[Report, SyncError | No
     job.signals.hold()
     with _locked(job), RunDir(state, job.run_id, job.clock) as folder:
         remove_leftovers(state)
+        if job.writes:
+            orgfile.remove_unfinished(state)
         record = Record(job)
         notifier = Notifier(
             job.settings.notify if job.writes else NotifySettings(),

@@ -48,6 +48,13 @@ def keep(path: Path, org_id: str, some: Mapping[str, Any]) -> None:
         sync_folder(path.parent)
 
 
+def remove_unfinished(state_dir: Path) -> None:
+    """Remove what a run that died was writing beside these files; for whoever holds the lock, else it may be at it."""
+    for beside in state_dir.glob(".*.json.new"):
+        with disk(beside):
+            beside.unlink(missing_ok=True)
+
+
 def _held(path: Path) -> dict[str, Any]:
     """Return what the file holds, by org; nothing when there is none, or it is torn, damaged or of another version."""
     with disk(path):

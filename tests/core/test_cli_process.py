@@ -15,6 +15,7 @@ import pytest
 from etl.__main__ import main
 from etl.config import load
 from etl.errors import Interrupted
+from etl.interrupt import Interruptions, Signalled
 
 ROOT = Path(__file__).parents[2]
 SLEEPER = """
@@ -33,6 +34,36 @@ def wait(app):
         app.echo("cleaned up")
 sys.exit(main(["wait"], commands=group))
 """
+
+
+def test_a_signal_that_an_import_swallows_is_heard_behind_it() -> None:
+    """Told to stop while an extension module swallows whatever is raised, the program ends with 143 all the same."""
+    code = (
+        "import importlib.abc, os, signal, sys\n"
+        "class Deaf(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        try:\n"
+        "            if name == 'pandas': signal.raise_signal(signal.SIGTERM)\n"
+        "        except BaseException: print('swallowed')\n"
+        "sys.meta_path.insert(0, Deaf())\n"
+        "from etl.__main__ import main\n"
+        "sys.exit(main(['--config', 'nowhere.yaml', 'run']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (143, ""), done.stderr
+    assert "nowhere.yaml" not in done.stderr
+
+
+def test_a_signal_that_was_swallowed_is_raised_again() -> None:
+    """Whatever met a signal and went on, the next look at signals raises it once more."""
+    signals = Interruptions()
+    with signals.watched():
+        with pytest.raises(Signalled):
+            signal.raise_signal(signal.SIGTERM)
+        assert signals.noted == signal.SIGTERM
+        signals.hold()
+        with pytest.raises(Signalled):
+            signals.release()
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

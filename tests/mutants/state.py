@@ -140,8 +140,8 @@ MUTANTS = (
         id="signal-during-the-report",
         bug="A signal cuts the writing of the report short.",
         file="etl/interrupt.py",
-        source="            if not self._cut:\n                return\n",
-        planted="",
+        source="        if self._cut or not self._held:\n            raise",
+        planted="        if True:\n            raise",
         tests=("runs/test_signals.py::test_a_signal_stops_a_run_cleanly[its end]",),
     ),
     Mutant(

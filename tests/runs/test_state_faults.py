@@ -216,6 +216,20 @@ def test_a_backfill_does_not_go_on_from_a_torn_listing(stage: Stage, spoil: Call
     assert next(iter(stage.rows("Contact").values()))["LU_Number_Enrolled__c"] == len(rows)
 
 
+@pytest.mark.fault("R3")
+def test_what_a_dead_run_was_writing_is_removed_by_the_next_that_writes(stage: Stage) -> None:
+    """A file half-written beside another one goes with the next run, not with a plan: a run may be at it just then."""
+    stage.learner()
+    stage.synced()
+    torn = [stage.state_dir / f".{name}.json.new" for name in ("missing", "scopes")]
+    for path in torn:
+        path.write_text('{"format": 1, "or')
+    assert stage.run("plan").code == 0
+    assert all(path.exists() for path in torn)
+    stage.synced()
+    assert not any(path.exists() for path in torn)
+
+
 def _jumping(after: int, by: timedelta) -> Clock:
     """Return a clock whose wall time jumps at the n-th look at it; the other one goes on."""
     looks = iter(range(10_000))
