@@ -88,7 +88,7 @@ def _stopped(app: App, error: Exception) -> int:
     app.signals.hold()
     stop = error if isinstance(error, SyncError) else bug_of(error)
     code, message = exit_code_of(stop), str(stop)
-    _log.log(logging.ERROR if code == BUG else logging.DEBUG, "stopped", exc_info=stop.__cause__ or stop)
+    _log.log(logging.ERROR if code == BUG else logging.DEBUG, "stopped", exc_info=stop)
     if code == BUG and app.report:
         message += f"; what was done until then is in {app.report}"
     _say(app, _whole(message, app.ending), code)

@@ -17,8 +17,8 @@
     ├── Interrupted      130, 143  SIGINT, SIGTERM
     └── Bug                   70  a mistake of ours
 
-Exit code 1 (rows refused) and 2 (`plan --detailed-exitcode`) are results, not errors; 70 is every exception not
-named here too.
+Exit code 1 (rows refused) and 2 (`plan --detailed-exitcode`) are results, not errors; 70 is also every
+exception not named here.
 """
 
 from __future__ import annotations
