@@ -35,8 +35,9 @@ ROUNDS ?= 3
 bench: $(VENV)/.bench ## time and memory at 100,000 and a million enrollments (SIZE=L: ten), beside curl and other ways
 	@PYTHONPATH=tests $(BIN)/python -m bench --rounds $(ROUNDS) $(SIZE)
 
+# tests/long has targets of its own: crash, stops, starts, undo, shards.
 faults: $(VENV)/.development ## every fault of the catalogue, 10,000 nights in simulation, 300 over sockets, a year
-	@$(BIN)/python -m pytest -q -n 2 -m fault
+	@$(BIN)/python -m pytest -q -n 3 -m fault --ignore tests/long
 	@PYTHONPATH=tests $(BIN)/python -m simulation --stories 10000
 	@PYTHONPATH=tests $(BIN)/python -m simulation --stories 300 --first 1000000 --sockets
 	@PYTHONPATH=tests $(BIN)/python -m simulation.year
