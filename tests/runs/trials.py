@@ -70,7 +70,8 @@ def killed(
 ) -> dict[str, Any]:
     """Kill a run before one of its steps, or before the first one of a name; with `lost` its state folder goes too.
 
-    A lease that the next run cannot know to be a dead one's is waited for, so that one run follows, never two.
+    A lease that the next run cannot know to be a dead one's sends every start away until it has expired; then one run
+    follows, never two.
     """
     ended = launcher.run(stage, *arguments, by=Disturbance(signal.SIGKILL, at_step, at_name))
     expected = -signal.SIGKILL if ended.signalled_at else 0
@@ -82,6 +83,8 @@ def killed(
         shutil.rmtree(stage.state_dir)
         waited = bool(records(stage, "lease:"))
         if waited:
+            early = stage.run(*arguments)
+            assert (early.code, early.effects, early.ingest_jobs) == (75, [], []), (early.code, early.err)
             OrgTime(stage).jump(_DIED_MINUTES)
     _converges(stage, arguments, calm)
     return {"code": ended.code, "waited": waited, "last": ended.steps[-1:]}
