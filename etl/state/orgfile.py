@@ -49,10 +49,13 @@ def keep(path: Path, org_id: str, some: Mapping[str, Any]) -> None:
 
 
 def remove_unfinished(state_dir: Path) -> None:
-    """Remove what a run that died was writing beside these files; for whoever holds the lock, else it may be at it."""
+    """Remove what a run that died was writing beside these files; for whoever holds the lock, else it may be at it.
+
+    What cannot be removed stays: no run depends on these files, and whoever writes one will tell.
+    """
     for beside in state_dir.glob(".*.json.new"):
-        with disk(beside):
-            beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
 
 
 def _held(path: Path) -> dict[str, Any]:
