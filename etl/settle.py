@@ -27,16 +27,13 @@ from etl.park import Park
 from etl.partition import Array, Partition, People
 from etl.paths import Progress
 from etl.schema import KEY, REMOVED, Entity
-from etl.situation import SIDES, Inputs, Row, Settled, existing_frame, held_number, tables
+from etl.situation import PLURAL, SIDES, Inputs, Row, Settled, existing_frame, held_number, tables
 from etl.totals import Tally
 
 _COUNTED = [KEY, "LUUser__c", rows.STATUS, REMOVED]
 """What a row that Salesforce holds is counted by."""
 
-_REPEATS: Mapping[Row, str] = {
-    "enrollment": "{n} enrollments were listed more than once; what LearnUpon updated last counts",
-    "path": "{n} path enrollments were listed more than once; what LearnUpon updated last counts",
-}
+_REPEATS = "{n} %s were listed more than once; what LearnUpon updated last counts"
 """The warning of a listing with repeats: rows that repeat may have pushed others out of it."""
 
 
@@ -89,7 +86,7 @@ class _Found:
 
     def add(self, sifted: _Sifted, row: Row) -> None:
         """Count what went by with one partition."""
-        self.repeats[_REPEATS[row]] += sifted.repeats
+        self.repeats[_REPEATS % PLURAL[row]] += sifted.repeats
         self.unchanged.update(sifted.unchanged)
         self.statuses.update(sifted.statuses)
         for listing, known in sifted.tallied:

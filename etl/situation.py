@@ -42,7 +42,7 @@ _OBJECTS: dict[str, tuple[Entity, ...]] = {
     "enrollment": SIDES["enrollment"],
     "path": SIDES["path"],
 }
-_PLURAL = {"member": "learners", "enrollment": "enrollments", "path": "path enrollments"}
+PLURAL = {"member": "learners", "enrollment": "enrollments", "path": "path enrollments"}
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def missing_rows(
         entities = _OBJECTS[row]
         for place, name in enumerate(names):
             rows = sum(_unflagged(held[entity.name], portal_ids[place]) for entity in entities)
-            found[f"{_PLURAL[row]} of {name}"] = (rows, int(lacking.get(place, 0)))
+            found[f"{PLURAL[row]} of {name}"] = (rows, int(lacking.get(place, 0)))
     return found
 
 
