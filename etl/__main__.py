@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etl import libraries
 from etl.app import App, silence_stdout
 from etl.cli import group
 from etl.clock import Clock
@@ -42,6 +43,8 @@ def main(
     `clock`, `transport`, `random` and `free_space` (bytes free on the disk of a folder) are all that a run takes of
     the world besides its files and environment.
     """
+    if argv is None:  # this process is ours
+        libraries.prefer(os.environ)
     logs = Logs()
     surroundings = os.environ if environ is None else environ
     app = App(surroundings, logs, clock or Clock(), transport, random or SystemRandom(), free_space=free_space)

@@ -6,6 +6,7 @@ ends in the same place. Nothing is written before both reads are complete and ve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
@@ -16,10 +17,10 @@ from etl.errors import OK, ROWS_REFUSED
 from etl.normalise import Shapes
 from etl.salesforce.load import Load
 from etl.salesforce.org import Org
-from etl.schema import MEMBERSHIP
+from etl.schema import CUSTOM, MEMBERSHIP, Entity
 from etl.stages import absent, account, people, quota, restore, saved, scopes, target, tenure
 from etl.stages.extract import Portals, outdate
-from etl.stages.held import count_held, read_held
+from etl.stages.held import Held, count_held, read_held
 from etl.stages.job import Job
 from etl.stages.judge import guard, judge
 from etl.stages.readback import AT_ONCE, ReadBack
@@ -44,15 +45,11 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     budget = quota.Budget(job, org, record, Room(job, folder))
     budget.begin()
     tenure.begin(job, org, record, folder)
-    counted = count_held(org, job)
-    budget.salesforce({name: counting.rows for name, counting in counted.items()})
-
     portals = Portals(job)
     record.follow_portals(portals)
-    portals.check()
     with threads(2, job.stop) as pool:
         reading = pool.submit(portals.read, folder.work / "learnupon", budget.portal)
-        holding = pool.submit(read_held, org, job, folder.work / "salesforce", shapes, counted)
+        holding = pool.submit(_hold, job, org, folder, budget, shapes)
         both: list[Future[Any]] = [reading, holding]
         first_failure(both)
     reads, held = reading.result(), holding.result()
@@ -80,6 +77,20 @@ def run(job: Job, folder: RunDir, record: account.Record) -> int:
     return code
 
 
+def _hold(
+    job: Job,
+    org: Org,
+    folder: RunDir,
+    budget: quota.Budget,
+    shapes: dict[str, Shapes],
+    entities: Sequence[Entity] = CUSTOM,
+) -> Held:
+    """Count what Salesforce holds, see that it can be read, and read it."""
+    counted = count_held(org, job, entities)
+    budget.salesforce({name: counting.rows for name, counting in counted.items()})
+    return read_held(org, job, folder.work / "salesforce", shapes, counted, entities)
+
+
 def totals(job: Job, folder: RunDir, record: account.Record) -> int:
     """Bring the profiles of Contacts and Users in step with the membership rows that Salesforce holds.
 
@@ -91,9 +102,7 @@ def totals(job: Job, folder: RunDir, record: account.Record) -> int:
     budget = quota.Budget(job, org, record, Room(job, folder))
     budget.begin((MEMBERSHIP,))
     tenure.begin(job, org, record, folder)
-    counted = count_held(org, job, (MEMBERSHIP,))
-    budget.salesforce({name: counting.rows for name, counting in counted.items()})
-    held = read_held(org, job, folder.work / "salesforce", shapes, counted, (MEMBERSHIP,))
+    held = _hold(job, org, folder, budget, shapes, (MEMBERSHIP,))
     record.held(held)
     members = planning.members_held(held.rows[MEMBERSHIP.name], job.portal_ids)
     profiles = people.with_referred(org, members, held.profiles)

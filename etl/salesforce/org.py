@@ -28,7 +28,7 @@ from etl.salesforce.auth import Token, sign_in
 from etl.session import Calls, Patience, Transport, call, http_session, over_sockets
 
 _log = logging.getLogger(__name__)
-_POOL = 4
+_POOL = 8
 _LARGEST_ANSWER = 512 * 1024 * 1024
 """Decoded bytes; a page of query results asked for by `maxRecords` is a tenth of it."""
 _CUSTOM = re.compile(r"\w+__[cr]")

@@ -81,16 +81,17 @@ class Portals:
         for client in self._clients:
             client.close()
 
-    def check(self) -> None:
-        """See that each portal is the pinned one, before anything else is asked of it."""
+    def _check(self) -> None:
         for client in self._clients:
             self.warnings.extend(check_portal(client))
 
     def read(self, folder: Path, told: Told) -> list[PortalRead]:
         """Read every portal completely, or raise: nothing may be concluded from a part.
 
-        `told` learns of each portal how much there is to read before that begins.
+        Each portal is seen to be the pinned one before anything else is asked of any. `told` learns of each how much
+        there is to read before that begins.
         """
+        self._check()
         places = range(len(self._clients))
         working = Cores(decoders(available()), after=_FEW_PAGES, imports=["etl.learnupon.pages"])
         with working as cores, threads(len(self._clients), self._job.stop) as pool:

@@ -34,6 +34,7 @@ _READ_BYTES = 400
 """Bytes of a row in the results of a query: measured (at most 356 of the demo's)."""
 _LEASE = Calls(6, 12)
 """Describe the run object, take the lease, begin the log, look for jobs left behind; and taking over a dead run's."""
+_COUNTING_S = 0.2
 _ROLLED_ON = "run again when the 24 hours have rolled on"
 
 
@@ -53,6 +54,7 @@ class Budget:
             package=bool(salesforce.namespace),
         )
         self._held: Mapping[str, int] = {}
+        self._counted = threading.Event()
         self._told: dict[str, tuple[int, Listed]] = {}
         self._lock = threading.Lock()
 
@@ -71,9 +73,15 @@ class Budget:
         self._must_leave("DailyBulkV2QueryJobs", queries, "query jobs to read Salesforce")
         megabytes = sum(held.values()) * _READ_BYTES // 1_000_000
         self._must_leave("DailyBulkV2QueryFileStorageMB", megabytes, "megabytes of results to read Salesforce")
+        self._counted.set()
 
     def portal(self, client: LearnUpon, listed: Listed) -> None:
-        """Take note of what a portal has still to be asked; raises QuotaSpent when its week would not last."""
+        """Take note of what a portal has still to be asked; raises QuotaSpent when its week would not last.
+
+        Waits until Salesforce's rows are counted, since what may be asked of a portal depends on them.
+        """
+        while not self._job.clock.wait(self._counted, _COUNTING_S):
+            self._job.clock.monotonic()  # raises once the run is stopped
         self._room.portal(client.name, listed)
         held, most_questions = self._rows_by_kind(), self._job.settings.guards.max_confirmations
         with self._lock:

@@ -15,8 +15,8 @@ from etl.stages.job import Job
 from etl.stages.threads import first_failure, threads
 from etl.state import unfinished_journals
 
-_AT_ONCE = 4
-"""Objects described at a time."""
+_AT_ONCE = 8
+"""Objects described at a time: all of them."""
 
 
 def connect(job: Job) -> Org:

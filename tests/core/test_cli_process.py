@@ -95,6 +95,27 @@ def test_a_second_signal_ends_at_once() -> None:
         assert process.wait(timeout=5) == -signal.SIGTERM
 
 
+LIBRARIES = """
+import os, sys, threading
+sys.argv = ["learnupon-sync", "--version"]
+from etl.__main__ import main
+main()
+import numpy
+print(len(os.listdir("/proc/self/task")), os.environ["OPENBLAS_NUM_THREADS"], os.environ["MIMALLOC_ALLOW_THP"])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc: Linux only")
+def test_the_libraries_are_loaded_as_preferred_unless_the_environment_says_otherwise() -> None:
+    """Numpy starts no thread for algebra, and what somebody has set in the environment stays as it is."""
+    named = ("OPENBLAS_NUM_THREADS", "MIMALLOC_ALLOW_THP")
+    plain = {name: value for name, value in os.environ.items() if name not in named}
+    for environ, told in ((plain, "1 1 0"), ({**plain, "MIMALLOC_ALLOW_THP": "1"}, "1 1 1")):
+        command = [sys.executable, "-c", LIBRARIES]
+        said = subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True, check=True).stdout
+        assert said.splitlines()[-1] == told
+
+
 def test_signal_handlers_are_put_back() -> None:
     """A program that calls main() keeps its own handlers."""
     before = (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))

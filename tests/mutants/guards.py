@@ -49,6 +49,14 @@ MUTANTS = (
         tests=("runs/test_budget.py::test_the_week_is_never_spent_half_way",),
     ),
     Mutant(
+        id="read-before-the-counts",
+        bug="A portal is read before it is known whether Salesforce can be.",
+        file="etl/stages/quota.py",
+        source="        while not self._job.clock.wait(self._counted, _COUNTING_S):\n",
+        planted="        while False:\n",
+        tests=("runs/test_quota.py::test_nothing_large_is_read_until_salesforce_is_counted",),
+    ),
+    Mutant(
         id="disk-looked-at-once",
         bug="Whether the disk has room for what is sent is not looked at.",
         file="etl/stages/quota.py",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 from runs.small_world import stopped
 from runs.stage import CONTACT_ROWS, Stage
@@ -19,6 +21,19 @@ def test_too_few_requests_to_read_stop_the_run(stage: Stage) -> None:
     stopped(result, 75)
     told(result, 75, "DailyApiRequests: about ", "and 50 are left", "run again when the 24 hours have rolled on")
     assert result.learnupon_calls == ()
+
+
+@pytest.mark.fault("D7")
+def test_nothing_large_is_read_until_salesforce_is_counted(stage: Stage) -> None:
+    """LearnUpon is asked for no user and no enrollment while it is open whether Salesforce can be read at all."""
+    stage.enroll(stage.learner())
+    stage.org.limits["DailyBulkV2QueryJobs"]["Remaining"] = 2
+    stage.emu.salesforce_faults.add(Fault(match="SELECT COUNT", times=None, delay_s=0.5))
+    result = stage.run("run")
+    stopped(result, 75)
+    told(result, 75, "DailyBulkV2QueryJobs: about 8 query jobs", "and 2 are left", "run again when the 24 hours")
+    asked = {urlsplit(call.target).path.rpartition("/")[2] for call in result.learnupon_calls}
+    assert asked == {"portals", "courses", "learning_paths"}
 
 
 @pytest.mark.fault("D7")
