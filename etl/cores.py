@@ -17,8 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -104,42 +103,8 @@ class Cores:
         worker = self._borrow()
         if worker is None:
             return function(*arguments)
-        self._hand(worker, function, arguments)
-        return self._fetch(worker, function, arguments)
-
-    def each(self, function: Callable[..., Result], several: Iterable[tuple[Any, ...]]) -> Iterator[Result]:
-        """Give `function(*arguments)` for each of `several`, in their order; as many at a time as there are workers.
-
-        Raises as `call` does.
-        """
-        under_way: deque[tuple[_Worker, tuple[Any, ...]]] = deque()
-        try:
-            for arguments in several:
-                while (worker := self._borrow(wait=not under_way)) is None and under_way:
-                    oldest, asked = under_way.popleft()
-                    yield self._fetch(oldest, function, asked)
-                if worker is None:
-                    yield function(*arguments)
-                    continue
-                self._hand(worker, function, arguments)
-                under_way.append((worker, arguments))
-            while under_way:
-                oldest, asked = under_way.popleft()
-                yield self._fetch(oldest, function, asked)
-        finally:
-            if under_way:  # whoever wanted the results has left, and these answers would be taken for others
-                self.close()
-            for unread, _ in under_way:
-                unread.drop()
-
-    def _hand(self, worker: _Worker, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         try:
             worker.send(function, arguments)
-        except BaseException as error:  # noqa: BLE001 - a signal, too, leaves an answer nobody waits for
-            raise self._lost(worker, error) from None
-
-    def _fetch(self, worker: _Worker, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
-        try:
             done, result = worker.receive()
         except BaseException as error:  # noqa: BLE001 - a signal, too, leaves an answer nobody waits for
             raise self._lost(worker, error) from None
@@ -157,8 +122,8 @@ class Cores:
         worker.drop()
         return (self._over or error) if gone else error
 
-    def _borrow(self, *, wait: bool = True) -> _Worker | None:
-        """Return a worker that does nothing; None when there is none to wait for, or none now and `wait` is off."""
+    def _borrow(self) -> _Worker | None:
+        """Return a worker that does nothing, after a while if need be; None when there is none to wait for."""
         with self._lock:
             self._calls += 1
             if self._over is not None:
@@ -168,10 +133,7 @@ class Cores:
             self._welcome()
             if len(self._all) == len(self._starting):
                 return None
-        try:
-            worker = self._idle.get(wait)
-        except queue.Empty:
-            return None
+        worker = self._idle.get()
         if worker is None:
             self._idle.put(None)  # for the next who waits
             raise self._over or Stopped

@@ -97,26 +97,6 @@ def test_a_function_that_has_no_name_to_be_sent_by_is_refused_before_it_is_sent(
         started(made, 1).call(lambda: 1)
 
 
-def test_several_come_back_in_their_order(cores: Cores) -> None:
-    """`each` gives the results in the order of the questions, whichever worker was faster."""
-    waits = [0.05, 0.0, 0.02, 0.0, 0.0, 0.03, 0.0]
-    done = list(cores.each(pow, [(2, number) for number in range(50)]))
-    assert done == [2**number for number in range(50)]
-    assert list(cores.each(time.sleep, [(wait,) for wait in waits])) == [None] * len(waits)
-
-
-def test_two_who_ask_for_several_do_not_wait_for_each_other(cores: Cores) -> None:
-    """Two threads that spread their work over the same workers both come to the end."""
-    done: list[list[int]] = []
-    several = [(2, number) for number in range(200)]
-    pair = [threading.Thread(target=lambda: done.append(list(cores.each(pow, several))), daemon=True) for _ in range(2)]
-    for thread in pair:
-        thread.start()
-    for thread in pair:
-        thread.join(20)
-    assert done == [[2**number for number in range(200)]] * 2
-
-
 def test_little_work_starts_no_process() -> None:
     """The calls of the threshold are done here; the next one starts the workers."""
     with Cores(1, after=3) as made:
@@ -144,7 +124,6 @@ def test_without_other_cores_everything_is_done_here() -> None:
     """With no workers wanted, no process is ever started."""
     with Cores(0) as made:
         assert made.call(os.getpid) == os.getpid()
-        assert list(made.each(operator.neg, [(1,), (2,)])) == [-1, -2]
         assert made.ready == 0
 
 
@@ -157,8 +136,6 @@ def test_a_killed_worker_is_a_clear_error_and_no_wait() -> None:
         assert exit_code_of(fault.value) == 74
         with pytest.raises(StateFault, match="SIGKILL"):
             made.call(len, b"")
-        with pytest.raises(StateFault, match="SIGKILL"):
-            list(made.each(len, [(b"",)]))
 
 
 def test_a_worker_killed_while_it_waits_is_noticed_by_the_next_who_asks() -> None:
@@ -219,16 +196,6 @@ def test_close_ends_the_workers_and_wakes_whoever_waits() -> None:
     assert (len(told), alive(pid)) == (3, False)
     with pytest.raises(Stopped):
         made.call(len, b"")
-
-
-def test_whoever_leaves_early_leaves_no_answer_behind() -> None:
-    """An answer nobody fetched is never given to the next who asks: the workers are ended."""
-    made = Cores(2)
-    several = started(made, 2).each(pow, [(2, number) for number in range(9)])
-    assert next(several) == 1
-    several.close()  # type: ignore[attr-defined]
-    with pytest.raises(Stopped):
-        made.call(int, "10")
 
 
 def test_a_worker_that_cannot_start_is_done_without(caplog: pytest.LogCaptureFixture) -> None:

@@ -229,12 +229,4 @@ MUTANTS = (
         planted="        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())\n",
         tests=(f"{_AT_CORES}::test_a_worker_takes_no_part_in_signals",),
     ),
-    Mutant(
-        id="unread-answers-left",
-        bug="An answer that nobody fetched is given to the next who asks.",
-        file=_CORES,
-        source="                self.close()\n            for unread, _ in under_way:\n                unread.drop()\n",
-        planted="                for unread, _ in under_way:\n                    self._idle.put(unread)\n",
-        tests=(f"{_AT_CORES}::test_whoever_leaves_early_leaves_no_answer_behind",),
-    ),
 )
