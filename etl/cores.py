@@ -1,9 +1,9 @@
 """Pure functions done on the other cores, by worker processes of our own; it knows nothing of what they work out.
 
-A worker is a fresh interpreter at the other end of a socket, never a fork: threads and their locks do not survive one.
-It imports what it is asked to do and nothing else, holds no secret, and says nothing: whatever it cannot do is done
-again by whoever asked, where an error can be told without a secret in it. It takes no part in Ctrl-C or SIGTERM and
-ends when the other end of its socket does, however that came about.
+A worker is a fresh interpreter at the other end of some sockets, never a fork: threads and their locks do not survive
+one. It imports what it is asked to do and nothing else, holds no secret, and says nothing: whatever it cannot do is
+done again by whoever asked, where an error can be told without a secret in it. It takes no part in Ctrl-C or SIGTERM
+and ends when the other end of its sockets does, however that came about.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ from etl.worker import packed, receive, send, unpacked
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
 
-_BOOT = "import sys; sys.path[:] = sys.argv[2:]; from etl.worker import serve; serve(sys.argv[1])"
+_BOOT = "import sys; sys.path[:] = sys.argv[3:]; from etl.worker import serve; serve(sys.argv[1], sys.argv[2])"
 _DEAF = (signal.SIGINT, signal.SIGTERM)
 _APART = 1 << 14
 """Bytes from which an argument is sent beside the pickle: copied once less at either end."""
 _GRACE_S = 1.0
+_LANES = 2
+"""Questions that a worker is sent at a time, one over each of its sockets: it never waits for the next."""
 
 
 def available(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
@@ -69,7 +71,7 @@ class Cores:
         self._lock = threading.Lock()
         self._starting: list[_Worker] = []
         self._all: list[_Worker] = []
-        self._idle: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[_Lane | None] = queue.SimpleQueue()
         self._over: BaseException | None = None
 
     def __enter__(self) -> Self:
@@ -100,30 +102,30 @@ class Cores:
 
         Raises what the function raises, and StateFault when a worker died or fell silent; Stopped after `close`.
         """
-        worker = self._borrow()
-        if worker is None:
+        lane = self._borrow()
+        if lane is None:
             return function(*arguments)
         try:
-            worker.send(function, arguments)
-            done, result = worker.receive()
+            lane.send(function, arguments)
+            done, result = lane.receive()
         except BaseException as error:  # noqa: BLE001 - a signal, too, leaves an answer nobody waits for
-            raise self._lost(worker, error) from None
+            raise self._lost(lane, error) from None
         with self._lock:
             if self._over is None:
-                self._idle.put(worker)
+                self._idle.put(lane)
             else:
-                worker.drop()
+                lane.drop()
         return result if done else function(*arguments)
 
-    def _lost(self, worker: _Worker, error: BaseException) -> BaseException:
+    def _lost(self, lane: _Lane, error: BaseException) -> BaseException:
         """End all workers: one is gone, or in the middle of an answer nobody waits for; return what to raise."""
         gone = isinstance(error, StateFault)
         self._end(error if gone else Stopped())
-        worker.drop()
+        lane.drop()
         return (self._over or error) if gone else error
 
-    def _borrow(self) -> _Worker | None:
-        """Return a worker that does nothing, after a while if need be; None when there is none to wait for."""
+    def _borrow(self) -> _Lane | None:
+        """Return a worker's lane that is free, after a while if need be; None when there is none to wait for."""
         with self._lock:
             self._calls += 1
             if self._over is not None:
@@ -133,11 +135,11 @@ class Cores:
             self._welcome()
             if len(self._all) == len(self._starting):
                 return None
-        worker = self._idle.get()
-        if worker is None:
+        lane = self._idle.get()
+        if lane is None:
             self._idle.put(None)  # for the next who waits
             raise self._over or Stopped
-        return worker
+        return lane
 
     def _start(self) -> None:
         while self._wanted:
@@ -156,11 +158,13 @@ class Cores:
             try:
                 if not worker.is_up():
                     continue
-                self._idle.put(worker)
+                for lane in worker.lanes:
+                    self._idle.put(lane)
             except OSError:
                 self._all.remove(worker)
                 _log.warning("a worker process %s at its start: this run uses fewer cores", worker.end())
-                worker.drop()
+                for lane in worker.lanes:
+                    lane.drop()
             self._starting.remove(worker)
 
     def close(self) -> None:
@@ -170,17 +174,19 @@ class Cores:
     def _end(self, why: BaseException) -> None:
         with self._lock:
             self._over = self._over or why
-            workers, ours, self._all, self._starting, self._wanted = self._all, self._starting, [], [], 0
+            workers, self._all, self._wanted = self._all, [], 0
+            ours = [lane for worker in self._starting for lane in worker.lanes]
+            self._starting = []
         with suppress(queue.Empty):
-            while worker := self._idle.get_nowait():
-                ours.append(worker)
+            while lane := self._idle.get_nowait():
+                ours.append(lane)
         self._idle.put(None)
         for worker in workers:
             worker.hang_up()
         for worker in workers:
             worker.end()
-        for worker in ours:  # whoever has borrowed one drops it
-            worker.drop()
+        for lane in ours:  # whoever has borrowed one drops it
+            lane.drop()
 
 
 ALONE = Cores(0)
@@ -188,33 +194,66 @@ ALONE = Cores(0)
 
 
 class _Worker:
-    """One worker process and our end of its socket."""
+    """One worker process, and our ends of its sockets."""
 
     def __init__(self, imports: str, seconds: float) -> None:
-        self._seconds = seconds
-        self._link, theirs = socket.socketpair()
-        self._link.setblocking(False)
-        command = [sys.executable, "-c", _BOOT, imports, *sys.path]
+        pairs = [socket.socketpair() for _ in range(_LANES)]
+        self.lanes = [_Lane(self, ours, seconds) for ours, _ in pairs]
+        theirs = [end.fileno() for _, end in pairs]
+        command = [sys.executable, "-c", _BOOT, imports, ",".join(map(str, theirs)), *sys.path]
         # A child keeps the mask of the thread that starts it: Ctrl-C and the SIGTERM of a whole group are ours alone.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF)
         try:
-            quiet = subprocess.DEVNULL
-            self._process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=quiet, stderr=quiet)  # noqa: S603 - ours
+            null = subprocess.DEVNULL
+            self._process = subprocess.Popen(command, pass_fds=theirs, stdin=null, stdout=null, stderr=null)  # noqa: S603 - ours
         except BaseException:
-            self._link.close()
+            for lane in self.lanes:
+                lane.drop()
             raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            theirs.close()
+            for _, end in pairs:
+                end.close()
 
     def is_up(self) -> bool:
-        """Say whether it has said that it is ready; raises OSError when it has ended instead."""
+        """Say whether it has said, on its first lane, that it is ready; raises OSError when it has ended instead."""
+        return self.lanes[0].has_greeted()
+
+    def hang_up(self) -> None:
+        """Let it end by itself; whoever waits for its answer is woken."""
+        for lane in self.lanes:
+            lane.hang_up()
+
+    def end(self) -> str:
+        """See that it has ended, and return how, in words."""
+        self.hang_up()
+        try:
+            status = self._process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+
+
+class _Lane:
+    """One socket to a worker: whoever has borrowed it asks one question at a time."""
+
+    def __init__(self, worker: _Worker, link: socket.socket, seconds: float) -> None:
+        self._worker = worker
+        self._link = link
+        self._seconds = seconds
+        link.settimeout(seconds)
+
+    def has_greeted(self) -> bool:
+        """Say whether a first byte has come; raises OSError when none will."""
+        self._link.setblocking(False)
         try:
             if not self._link.recv(1):
                 raise ConnectionResetError
         except BlockingIOError:
             return False
-        self._link.settimeout(self._seconds)
+        finally:
+            self._link.settimeout(self._seconds)
         return True
 
     def send(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
@@ -235,26 +274,16 @@ class _Worker:
 
     def _lost(self, error: OSError) -> StateFault:
         silent = isinstance(error, TimeoutError)
-        how = f"gave no answer in {self._seconds:g} s" if silent else self.end()
+        how = f"gave no answer in {self._seconds:g} s" if silent else self._worker.end()
         return StateFault(
             f"a worker process of this run {how}, so what it worked on is not known; most often memory had run out: "
             "give the run more of it, then run again"
         )
 
     def hang_up(self) -> None:
-        """Let it end by itself; whoever waits for its answer is woken."""
+        """Let the other end know that nothing more comes."""
         with suppress(OSError):
             self._link.shutdown(socket.SHUT_RDWR)
-
-    def end(self) -> str:
-        """See that it has ended, and return how, in words."""
-        self.hang_up()
-        try:
-            status = self._process.wait(_GRACE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            status = self._process.wait()
-        return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
     def drop(self) -> None:
         """Let go of the socket: only for the thread that has borrowed it, since another might read what comes next."""

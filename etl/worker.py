@@ -62,15 +62,28 @@ def _exactly(link: socket.socket, size: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def serve(imports: str) -> None:
-    """Do what is asked over standard input until it ends: the life of a worker."""
-    link = socket.socket(fileno=os.dup(0))
-    threading.Thread(target=_end_with, args=(link,), daemon=True).start()
+def serve(imports: str, lanes: str) -> None:
+    """Do what is asked over the sockets of these numbers until they end: the life of a worker.
+
+    `imports` are modules that may be asked for, imported before the first socket says that all are served.
+    """
+    first, *others = [socket.socket(fileno=int(number)) for number in lanes.split(",")]
+    threading.Thread(target=_end_with, args=(first,), daemon=True).start()
     gc.disable()  # pure functions leave no cycles, and looking for some costs a tenth of the time
     for name in filter(None, imports.split(",")):
         import_module(name)
+    for other in others:
+        threading.Thread(target=_attend, args=(other,), daemon=True).start()
     try:
-        link.sendall(b".")
+        first.sendall(b".")
+    except OSError:
+        os._exit(0)
+    _attend(first)
+
+
+def _attend(link: socket.socket) -> None:
+    """Answer what is asked over one socket; while one thread works an answer out, another takes in what is next."""
+    try:
         while True:
             send(link, _answer(receive(link)))
     except OSError:
@@ -86,7 +99,7 @@ def _answer(question: list[bytes]) -> tuple[Piece, ...]:
 
 
 def _end_with(link: socket.socket) -> None:
-    """End this process with the other end of its socket, whatever it is doing: nobody is left to want it."""
+    """End this process with the other end of a socket, whatever it is doing: nobody is left to want it."""
     watch = select.poll()
     watch.register(link, 0)  # hanging up is told unasked
     while not watch.poll():

@@ -48,8 +48,8 @@ _FEW_PAGES = 100
 
 
 def decoders(cores: int) -> int:
-    """Return how many workers decode pages: as many as cores, to a limit; none of one core, which fetching has."""
-    return min(cores, _DECODERS) if cores > 1 else 0
+    """Return how many workers decode pages: as many as there are cores, to a limit, but for the one that fetches."""
+    return min(cores - 1, _DECODERS)
 
 
 class Portals:

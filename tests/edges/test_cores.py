@@ -120,6 +120,25 @@ def test_much_work_that_is_expected_starts_them_at_once() -> None:
     assert made._all == [], "nothing is started once it is over"
 
 
+def test_nobody_waits_for_a_worker_to_start() -> None:
+    """While the workers are starting, which takes them tenths of a second, everything is done here."""
+    with Cores(1) as made:
+        made.expect(1)
+        assert made.call(os.getpid) == os.getpid()
+
+
+def test_a_worker_is_sent_the_next_question_while_it_works_one_out(cores: Cores) -> None:
+    """As many threads as there are workers ask for something long: one more has its answer before them."""
+    pair = [threading.Thread(target=cores.call, args=(time.sleep, 1.0)) for _ in range(2)]
+    for thread in pair:
+        thread.start()
+    time.sleep(0.1)
+    assert cores.call(os.getpid) != os.getpid()
+    assert all(thread.is_alive() for thread in pair)
+    for thread in pair:
+        thread.join()
+
+
 def test_without_other_cores_everything_is_done_here() -> None:
     """With no workers wanted, no process is ever started."""
     with Cores(0) as made:

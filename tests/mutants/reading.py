@@ -222,6 +222,14 @@ MUTANTS = (
         tests=(f"{_AT_CORES}::test_an_error_is_the_one_that_would_have_been_raised_here",),
     ),
     Mutant(
+        id="workers-waited-for",
+        bug="The run stands still until its workers have started.",
+        file=_CORES,
+        source="        self._link.setblocking(False)\n",
+        planted="",
+        tests=(f"{_AT_CORES}::test_nobody_waits_for_a_worker_to_start",),
+    ),
+    Mutant(
         id="workers-heed-signals",
         bug="A worker ends by the SIGTERM that was for all, before the run has stopped.",
         file=_CORES,

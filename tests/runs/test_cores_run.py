@@ -23,9 +23,9 @@ LATE = 108
 pytestmark = pytest.mark.skipif(available() < 2, reason="one core: no workers")
 
 
-@pytest.mark.parametrize(("cores", "most"), [(1, 0), (2, 2), (8, 2)])
+@pytest.mark.parametrize(("cores", "most"), [(1, 0), (2, 1), (3, 2), (8, 2)])
 def test_fetching_has_a_core(cores: int, most: int) -> None:
-    """Pages are decoded by as many workers as cores, two at most, and by none where fetching has the only one."""
+    """Pages are decoded by as many workers as cores, two at most, but for the core that fetches."""
     assert decoders(cores) == most
 
 
