@@ -1,7 +1,8 @@
 """One program as a process, measured from outside: wall and CPU seconds, and the memory of its whole process tree.
 
-Memory is the proportional set size of all its processes together, read from /proc five times a second: pages that
-several of them share count once. Pages of mapped files count too, although the kernel could take them back. Linux only.
+Memory is the proportional set size of all its processes together, read from /proc twice a second: pages that several
+of them share count once. Pages of mapped files count too, although the kernel could take them back. What a single
+process held between two looks is not missed: the kernel notes the most. Linux only.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_EVERY_S = 0.2
+_EVERY_S = 0.5
+"""A look costs 8 ms of a core for 700 MiB, which is taken from a program that uses all of them."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Used:
     wall_s: float
     cpu_s: float
     peak_mib: float
-    """Highest proportional set size of the process tree."""
+    """Highest proportional set size of the process tree; not less than the highest resident set of one of it."""
     own_mib: float
     """The same without pages of mapped files."""
     output: str
@@ -53,7 +55,8 @@ def run(command: Sequence[str], *, environ: Mapping[str, str] | None = None, wit
             stream.seek(0)
             said.append(stream.read().decode(errors="replace"))
     cpu = used.ru_utime + used.ru_stime
-    return Used(process.returncode, wall, cpu, watch.peak_kib / 1024, watch.own_kib / 1024, *said)
+    peak_kib = max(watch.peak_kib, used.ru_maxrss)
+    return Used(process.returncode, wall, cpu, peak_kib / 1024, watch.own_kib / 1024, *said)
 
 
 class Watch(threading.Thread):
