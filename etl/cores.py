@@ -35,6 +35,8 @@ _DEAF = (signal.SIGINT, signal.SIGTERM)
 _APART = 1 << 14
 """Bytes from which an argument is sent beside the pickle: copied once less at either end."""
 _GRACE_S = 1.0
+_BUFFER = 1 << 20
+"""Bytes that a socket takes before its sender must wait for the reader: a page and more; a system may allow less."""
 _LANES = 2
 """Questions that a worker is sent at a time, one over each of its sockets: it never waits for the next."""
 
@@ -200,6 +202,8 @@ class _Worker:
         pairs = [socket.socketpair() for _ in range(_LANES)]
         self.lanes = [_Lane(self, ours, seconds) for ours, _ in pairs]
         theirs = [end.fileno() for _, end in pairs]
+        for end in (end for pair in pairs for end in pair):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         command = [sys.executable, "-c", _BOOT, imports, ",".join(map(str, theirs)), *sys.path]
         # A child keeps the mask of the thread that starts it: Ctrl-C and the SIGTERM of a whole group are ours alone.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF)
