@@ -29,6 +29,7 @@ from etl.session import Calls, Patience, Transport, call, http_session, over_soc
 
 _log = logging.getLogger(__name__)
 _POOL = 8
+"""Connections kept: as many objects are described at once."""
 _LARGEST_ANSWER = 512 * 1024 * 1024
 """Decoded bytes; a page of query results asked for by `maxRecords` is a tenth of it."""
 _CUSTOM = re.compile(r"\w+__[cr]")

@@ -35,6 +35,7 @@ _READ_BYTES = 400
 _LEASE = Calls(6, 12)
 """Describe the run object, take the lease, begin the log, look for jobs left behind; and taking over a dead run's."""
 _COUNTING_S = 0.2
+"""Seconds between two looks whether the run was stopped while a portal waits for the counts."""
 _ROLLED_ON = "run again when the 24 hours have rolled on"
 
 

@@ -15,9 +15,6 @@ from etl.stages.job import Job
 from etl.stages.threads import first_failure, threads
 from etl.state import unfinished_journals
 
-_AT_ONCE = 8
-"""Objects described at a time: all of them."""
-
 
 def connect(job: Job) -> Org:
     """Sign in and see that the org is the pinned one."""
@@ -35,9 +32,9 @@ def end_earlier_jobs(org: Org, job: Job, lease: Lease | None) -> list[str]:
 def shapes_of(org: Org, stop: threading.Event) -> dict[str, Shapes]:
     """Describe all objects; return what each column can hold, or raise for what is missing or may not be written.
 
-    Several are described at a time; setting `stop` ends that.
+    All are described at once; setting `stop` ends that.
     """
-    with threads(_AT_ONCE, stop) as pool:
+    with threads(len(ENTITIES), stop) as pool:
         described = describe(
             org, ENTITIES, lambda ask, names: first_failure([pool.submit(ask, name) for name in names])
         )

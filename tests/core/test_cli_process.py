@@ -96,7 +96,7 @@ def test_a_second_signal_ends_at_once() -> None:
 
 
 LIBRARIES = """
-import os, sys, threading
+import os, sys
 sys.argv = ["learnupon-sync", "--version"]
 from etl.__main__ import main
 main()
