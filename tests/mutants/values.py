@@ -29,8 +29,8 @@ MUTANTS = (
         id="line-end-cut-in-two",
         bug="A CR LF inside a long answer is parsed in two blocks, and loses its LF.",
         file="etl/salesforce/typed.py",
-        source='        return _BLOCK if len(source) < _BLOCK or b"\\r\\n" not in source else len(source) + 1',
-        planted="        return _BLOCK",
+        source='b"\\r" not in source or b"\\r\\n" not in source',
+        planted="True",
         tests=(f"{_VALUES}::test_pairs_of_line_ends_in_a_long_answer",),
     ),
     Mutant(
