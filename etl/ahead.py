@@ -1,4 +1,4 @@
-"""Work done on a few threads, its results given in order; it waits for nothing else, so nobody waits long for it.
+"""Work done ahead on a few threads, its results given in order; it waits for nothing else, so nobody waits long for it.
 
 A thread pays where arrow and numpy do the work: they let go of the interpreter meanwhile.
 """
@@ -6,12 +6,14 @@ A thread pays where arrow and numpy do the work: they let go of the interpreter 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from itertools import starmap
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+_END: Any = object()
 
 
 def in_order(function: Callable[..., Result], several: Iterable[tuple[Any, ...]], *, at_once: int) -> Iterator[Result]:
@@ -31,3 +33,16 @@ def in_order(function: Callable[..., Result], several: Iterable[tuple[Any, ...]]
             under_way.append(crew.submit(function, *arguments))
         while under_way:
             yield under_way.popleft().result()
+
+
+def one_ahead(items: Generator[Result]) -> Generator[Result]:
+    """Give what `items` gives; while one is used, the next is made on a thread.
+
+    Closing this waits for the one that is being made, and closes `items`. Raises what making one raises, when it would
+    be that one's turn.
+    """
+    with closing(items), ThreadPoolExecutor(1) as crew:
+        coming = crew.submit(next, items, _END)
+        while (item := coming.result()) is not _END:
+            coming = crew.submit(next, items, _END)
+            yield item

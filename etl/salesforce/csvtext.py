@@ -86,7 +86,7 @@ class Parts:
         self._head = (",".join(header) + "\n").encode()
         self._file: IO[bytes] | None = None
         self._hash = hashlib.sha256()
-        self._rows = self._size = 0
+        self._rows = self._size = self._given = 0
         self.done: list[Part] = []
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -121,6 +121,11 @@ class Parts:
             self._put(data[int(offsets[start]) : int(offsets[stop])])
             self._rows += stop - start
             start = stop
+
+    def new(self) -> list[Part]:
+        """Return the files that were finished since this was last asked."""
+        new, self._given = self.done[self._given :], len(self.done)
+        return new
 
     def _begin(self) -> None:
         path = self._folder / f"{self._stem}-{len(self.done):03d}.csv"

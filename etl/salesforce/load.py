@@ -7,7 +7,8 @@ are sent again, in smaller jobs, a bounded number of times.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl import frames
+from etl.ahead import one_ahead
 from etl.errors import AccessRefused, OutcomeUnknown, QuotaSpent, StateFault, Unavailable
 from etl.plan import EntityPlan
 from etl.salesforce.csvtext import Part, read_back, subset
@@ -116,10 +118,17 @@ class Load:
             refuse_repeats(one)
         self.written = {one.entity.name: Written() for one in present}
         parents = Parents(self.org, plan, self.folder)
-        for one in present:
-            self._write(one, parents)
-            if self._watcher:
-                self._watcher.written(one, self._refused_keys(one.entity.name))
+        # A file is made while Salesforce works on the one before it. Closed, lest one be made that nobody removes.
+        with closing(one_ahead(self._uploads(present))) as uploads:
+            coming = next(uploads, None)
+            for one in present:
+                while coming is not None and coming.object == one.entity.name:
+                    self._send(coming)
+                    coming = next(uploads, None)
+                if self._is_package(one):
+                    self._write_package(one, parents)
+                if self._watcher:
+                    self._watcher.written(one, self._refused_keys(one.entity.name))
         for one in present:
             self._delete(one)
             if self._watcher:
@@ -130,19 +139,22 @@ class Load:
         keys = [table.filter(pc.equal(table["object"], name))["key"] for table in self._refused]
         return pa.concat_arrays([pa.array([], pa.string()), *(chunk for column in keys for chunk in column.chunks)])
 
-    def _write(self, plan: EntityPlan, parents: Parents) -> None:
-        entity = plan.entity
-        profile = entity.row == "profile"
-        if profile and plan.creates.rows:
-            raise ValueError(f"{entity.name} records are never created")
-        if not plan.creates.rows + plan.updates.rows:
-            return
-        if self.org.settings.namespace and not profile:
-            self._write_package(plan, parents)
-            return
-        operation, key = ("update", "Id") if profile else ("upsert", KEY)
-        for part in write_rows(self.org, plan, self.folder):
-            self._send(Upload(entity.name, operation, part, key))
+    def _uploads(self, plans: Sequence[EntityPlan]) -> Generator[Upload]:
+        """Give what is to be uploaded of creates and updates, object by object.
+
+        The package's files are made when it is their turn: they need the ids of parents that were written before.
+        """
+        for plan in plans:
+            profile = plan.entity.row == "profile"
+            if profile and plan.creates.rows:
+                raise ValueError(f"{plan.entity.name} records are never created")
+            if plan.creates.rows + plan.updates.rows and not self._is_package(plan):
+                operation, key = ("update", "Id") if profile else ("upsert", KEY)
+                for part in write_rows(self.org, plan, self.folder):
+                    yield Upload(plan.entity.name, operation, part, key)
+
+    def _is_package(self, plan: EntityPlan) -> bool:
+        return bool(self.org.settings.namespace) and plan.entity.row != "profile"
 
     def _write_package(self, plan: EntityPlan, parents: Parents) -> None:
         """Write an object of LearnUpon's package: inserts, and updates by record id."""

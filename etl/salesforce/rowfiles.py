@@ -5,7 +5,7 @@ Of creates all columns are sent, of updates only what differs, of deletes only t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,26 +49,32 @@ def parent_column(entity: Entity) -> str:
     return next((field.name for field in entity.fields if field.kind == "parent"), entity.key)
 
 
-def write_rows(org: Org, plan: EntityPlan, folder: Path) -> list[Part]:
-    """Write creates and updates of an object into files below the limit; none when there is nothing to write."""
+def write_rows(org: Org, plan: EntityPlan, folder: Path) -> Generator[Part]:
+    """Write creates and updates of an object into files below the limit, and give each as soon as it is whole.
+
+    There is none when there is nothing to write.
+    """
     columns = sent_columns(plan)
     entity = plan.entity
     limit = org.settings.bulk_file_mb * 1_000_000 - 1
     with Parts(folder, entity.name, header(org, entity, columns), limit) as parts:
         for table in in_slices(plan.creates, parent_column(entity)):
             parts.write(lines([_cells(table, entity, name) for name in (entity.key, *columns)]))
+            yield from parts.new()
         for table in in_slices(plan.updates, parent_column(entity)):
             parts.write(lines([texts(table[entity.key]), *_changed(table, entity, columns)]))
-    return parts.done
+            yield from parts.new()
+    yield from parts.new()
 
 
-def write_ids(org: Org, entity: Entity, tables: Iterator[pa.Table], folder: Path) -> list[Part]:
-    """Write the record ids of rows to delete: the only column a delete may have."""
+def write_ids(org: Org, entity: Entity, tables: Iterator[pa.Table], folder: Path) -> Generator[Part]:
+    """Write the record ids of rows to delete, a delete's only column, and give files as `write_rows` does."""
     limit = org.settings.bulk_file_mb * 1_000_000 - 1
     with Parts(folder, f"{entity.name}-delete", ["Id"], limit) as parts:
         for table in tables:
             parts.write(lines([texts(table["Id"])]))
-    return parts.done
+            yield from parts.new()
+    yield from parts.new()
 
 
 def _cells(table: pa.Table, entity: Entity, name: str) -> pa.Array:

@@ -125,7 +125,7 @@ def test_disk_failure(tmp_path: Path) -> None:
 def files(tmp_path: Path, plans: Plans, name: str, **changed: Any) -> list[Part]:
     """Write the files of one object."""
     with world() as served:
-        return write_rows(served.connect(**changed), plans[name], tmp_path / "files")
+        return list(write_rows(served.connect(**changed), plans[name], tmp_path / "files"))
 
 
 def test_creates(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ MUTANTS = (
         id="insert-not-upsert",
         bug="Rows are inserted, so that a second attempt makes second rows.",
         file=_LOAD,
-        source='("update", "Id") if profile else ("upsert", KEY)',
-        planted='("update", "Id") if profile else ("insert", KEY)',
+        source='else ("upsert", KEY)',
+        planted='else ("insert", KEY)',
         tests=(f"{_LOADED}::test_second_attempt_after_an_unknown_outcome",),
     ),
     Mutant(
@@ -184,15 +184,20 @@ MUTANTS = (
         id="deletes-first",
         bug="Rows are deleted before the new ones are made.",
         file=_LOAD,
-        source="""        for one in present:
-            self._write(one, parents)
-""",
-        planted="""        for one in present:
-            self._delete(one)
+        source="        parents = Parents(self.org, plan, self.folder)\n",
+        planted="""        parents = Parents(self.org, plan, self.folder)
         for one in present:
-            self._write(one, parents)
+            self._delete(one)
 """,
         tests=(f"{_LOADED}::test_order_of_objects",),
+    ),
+    Mutant(
+        id="file-made-for-nobody",
+        bug="When a run stops, the next file is still being made in its folder.",
+        file="etl/ahead.py",
+        source="    with closing(items), ThreadPoolExecutor(1) as crew:\n",
+        planted="    crew = ThreadPoolExecutor(1)\n    if True:\n",
+        tests=("edges/test_ahead.py::test_what_is_made_for_nobody_is_waited_for_and_closed",),
     ),
     Mutant(
         id="moved-row-not-held-back",
