@@ -43,12 +43,13 @@ def main(
     `clock`, `transport`, `random` and `free_space` (bytes free on the disk of a folder) are all that a run takes of
     the world besides its files and environment.
     """
-    if argv is None:  # this process is ours
+    ours = argv is None
+    if ours:
         libraries.prefer(os.environ)
     logs = Logs()
     surroundings = os.environ if environ is None else environ
-    app = App(surroundings, logs, clock or Clock(), transport, random or SystemRandom(), free_space=free_space)
-    with app.signals.watched(for_good=argv is None):  # around the end as well: a twin would cut the last line off
+    app = App(surroundings, logs, clock or Clock(), transport, random or SystemRandom(), free_space, ours=ours)
+    with app.signals.watched(for_good=ours):  # around the end as well: a twin would cut the last line off
         try:
             return _run(app, commands, list(sys.argv[1:] if argv is None else argv))
         except Signalled as came:
@@ -59,6 +60,7 @@ def main(
             return _stopped(app, error)
         finally:
             app.signals.hold()
+            app.close()
             _flush()
             logs.close()
 

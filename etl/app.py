@@ -19,6 +19,7 @@ from etl.logs import Logs
 from etl.progress import Progress
 
 if TYPE_CHECKING:  # help needs no HTTP
+    from etl.cores import Cores
     from etl.session import Transport
 
 CONFIG_VARIABLE = "LEARNUPON_SYNC_CONFIG"
@@ -39,6 +40,10 @@ class App:
     free_space: Callable[[Path], int] | None = None
     """Tells how many bytes are free on the disk of a folder; None: the file system does."""
     signals: Interruptions = field(default_factory=Interruptions)
+    ours: bool = False
+    """Whether this process is the program's own, not that of somebody who calls `main`."""
+    decoders: Cores | None = None
+    """Workers for LearnUpon's pages that were started before the command was loaded."""
     chosen_config: Path | None = None
     """The path of `--config`, if it was given."""
     report: Path | None = None
@@ -70,6 +75,11 @@ class App:
     def quiet(self) -> bool:
         """Return whether only warnings and results are wanted (`-q`)."""
         return self.logs.verbosity < 0
+
+    def close(self) -> None:
+        """End the workers that nobody came to use."""
+        if self.decoders is not None:
+            self.decoders.close()
 
     def progress(self) -> Progress:
         """Return a progress display on standard error, as loud as the command line wants it."""

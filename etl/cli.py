@@ -12,12 +12,15 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from etl import __version__
 from etl.app import CONFIG_VARIABLE, DEFAULT_CONFIG, App
+
+if TYPE_CHECKING:
+    from etl.cores import Cores
 
 _SELDOM = 20_000
 """New objects after which garbage is looked for, instead of Python's 700, which took 0.3 s of a night of 17 s."""
@@ -34,6 +37,8 @@ COMMANDS: dict[str, str] = {
     "emulator": "Serve the emulated LearnUpon and Salesforce for trying things by hand.",
 }
 """Every command and the one line that help shows for it, so that help imports none of them."""
+_READ_LEARNUPON = frozenset({"plan", "run", "backfill"})
+_HELP = {"-h", "--help"}
 
 
 def _app(context: click.Context) -> App:
@@ -118,12 +123,23 @@ class Commands(click.Group):
             near = difflib.get_close_matches(args[0], COMMANDS, 1, cutoff=0.4)
             hint = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command {args[0]!r}; {hint}", ctx)
+        if args and args[0] in _READ_LEARNUPON and _app(ctx).ours and not _HELP & set(args):
+            _app(ctx).decoders = _started()
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- click's
         """Write the list of commands without importing one."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _started() -> Cores:
+    """Return the workers that decode pages, started: they load while this process does, and on another core."""
+    from etl.decoders import decoders  # noqa: PLC0415 - help needs none
+
+    workers = decoders()
+    workers.start()
+    return workers
 
 
 def _imported(name: str) -> Any:
@@ -165,7 +181,7 @@ group = Commands(
             help="Say the version.",
         ),
     ],
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": sorted(_HELP), "max_content_width": 100},
     help="Keep Salesforce in step with LearnUpon: learners, enrollments and learning paths, with a plan first.",
     epilog="Begin with `learnupon-sync demo`; then `learnupon-sync check`, `plan` and `run`.",
 )

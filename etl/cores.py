@@ -93,6 +93,12 @@ class Cores:
             self._welcome()
             return len(self._all) - len(self._starting)
 
+    def start(self) -> None:
+        """Start the workers at once, before it is known how much there is to do."""
+        with self._lock:
+            if self._over is None:
+                self._start()
+
     def expect(self, calls: int) -> None:
         """Say how many calls there will be at least: for enough of them workers are started at once."""
         with self._lock:

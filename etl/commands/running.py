@@ -85,8 +85,7 @@ def carry_out(
     """Run a job, show its report (a quiet log need not repeat one that `is_read`), and raise what stopped it."""
     settings = app.settings()
     app.ending = "Nothing was written to Salesforce."  # of a run that cannot even begin
-    run_id = _new_run_id(app, settings.state_dir)
-    app.logs.run_id = run_id
+    run_id = app.logs.run_id = _new_run_id(app, settings.state_dir)
     with app.progress() as progress:
         job = Job(
             settings=settings,
@@ -96,6 +95,7 @@ def carry_out(
             random=app.random,
             transport=app.transport or over_sockets,
             progress=progress,
+            decoders=app.decoders,
             portals=settings.portals if portals is None else portals,
             dry_run=dry_run,
             with_profiles=with_profiles,

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from etl import frames, keys
 from etl.config import PortalSettings
-from etl.cores import Cores, available
+from etl.cores import Cores
+from etl.decoders import decoders
 from etl.errors import UsageFault
 from etl.learnupon import (
     LearnUpon,
@@ -39,17 +40,6 @@ _ENDPOINT: dict[Kind, Literal["users", "enrollments", "path_enrollments"]] = {
 }
 Told = Callable[[LearnUpon, Listed], None]
 """Is told what is still to be read of a portal, and raises when that must not begin; called by several threads."""
-
-
-_DECODERS = 2
-"""Workers that decode pages, at most: two keep up with the threads that fetch them (0.9 ms of a core a page each)."""
-_FEW_PAGES = 100
-"""Pages of 500 rows that are decoded here before workers are started: less than a second's work."""
-
-
-def decoders(cores: int) -> int:
-    """Return how many workers decode pages: as many as there are cores, to a limit, but for the one that fetches."""
-    return min(cores - 1, _DECODERS)
 
 
 class Portals:
@@ -93,8 +83,7 @@ class Portals:
         """
         self._check()
         places = range(len(self._clients))
-        working = Cores(decoders(available()), after=_FEW_PAGES, imports=["etl.learnupon.pages"])
-        with working as cores, threads(len(self._clients), self._job.stop) as pool:
+        with self._job.decoders or decoders() as cores, threads(len(self._clients), self._job.stop) as pool:
             jobs = [pool.submit(self._read, place, folder / str(place), told, cores) for place in places]
             found = first_failure(jobs)
         if all(read is None for read in found):

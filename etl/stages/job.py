@@ -11,6 +11,7 @@ from random import Random
 
 from etl.clock import Clock
 from etl.config import PortalSettings, Settings
+from etl.cores import Cores
 from etl.guards import Allowed
 from etl.interrupt import Interruptions
 from etl.progress import Progress
@@ -44,6 +45,8 @@ class Job:
     """The portals of this run, in the order of the configuration."""
     transport: Transport = over_sockets
     """What carries the requests."""
+    decoders: Cores | None = None
+    """Workers for LearnUpon's pages that were started early; None: they are when they are wanted."""
     dry_run: bool = False
     """Stop before the first write."""
     with_profiles: bool = True

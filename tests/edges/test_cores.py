@@ -120,6 +120,17 @@ def test_much_work_that_is_expected_starts_them_at_once() -> None:
     assert made._all == [], "nothing is started once it is over"
 
 
+def test_workers_can_be_started_before_anything_is_known_of_the_work() -> None:
+    """Told to start, they start, whatever the threshold, once; and they are given even the first call."""
+    with Cores(1, after=99) as made:
+        made.start()
+        made.start()
+        assert len(made._all) == 1
+        assert started(made, 1).call(os.getpid) != os.getpid()
+    made.start()
+    assert made._all == [], "nothing is started once it is over"
+
+
 def test_nobody_waits_for_a_worker_to_start() -> None:
     """While the workers are starting, which takes them tenths of a second, everything is done here."""
     with Cores(1) as made:

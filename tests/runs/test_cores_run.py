@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from runs.elsewhere import Elsewhere
+from runs.programs import ROOT
 from runs.stage import CONTACT_ROWS, Stage
 from runs.told import told
 from runs.worker_processes import held_until_they_wait, workers
 
 from etl.cores import available
+from etl.decoders import how_many
 from etl.emulator.faults import Fault
-from etl.stages.extract import decoders
 
 COURSES = 112
 """As many pages of enrollments: more than are decoded before workers are started."""
@@ -26,7 +29,7 @@ pytestmark = pytest.mark.skipif(available() < 2, reason="one core: no workers")
 @pytest.mark.parametrize(("cores", "most"), [(1, 0), (2, 1), (3, 2), (8, 2)])
 def test_fetching_has_a_core(cores: int, most: int) -> None:
     """Pages are decoded by as many workers as cores, two at most, but for the core that fetches."""
-    assert decoders(cores) == most
+    assert how_many(cores) == most
 
 
 @pytest.fixture
@@ -36,6 +39,38 @@ def long(stage: Stage) -> Stage:
     for _ in range(COURSES):
         stage.enroll(learner, status="passed")
     return stage
+
+
+def test_workers_start_before_the_program_has_loaded(stage: Stage, tmp_path: Path) -> None:
+    """A command line that reads LearnUpon has its workers at the first question, however little there is to read.
+
+    When it ends, they have ended; whoever asks for help, or for a command that does not read, starts none.
+    """
+    found: list[int] = []
+    match = r"GET .*/api/v1/portals"
+    stage.emu.learnupon_faults.add(Fault(match=match, hook=lambda _: found.extend(held_until_they_wait(process.pid))))
+    with Elsewhere(stage, tmp_path / "pod").start() as process:
+        assert process.wait(timeout=60) == 0
+    assert len(found) == how_many(available())
+    assert [pid for pid in found if Path(f"/proc/{pid}").exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "started"),
+    [(["run"], 78, 1), (["plan", "--json"], 78, 1), (["backfill"], 78, 1), (["run", "-h"], 0, 0), (["runs"], 78, 0)],
+)
+def test_workers_of_a_command_that_cannot_begin_end_with_it(arguments: list[str], code: int, started: int) -> None:
+    """Without a configuration nothing is read: the workers that were started have ended when the program has."""
+    script = (
+        "import sys\nfrom etl import cores\nmade = []\n"
+        "class Noted(cores._Worker):\n"
+        "    def __init__(self, *more):\n        super().__init__(*more)\n        made.append(self._process)\n"
+        "cores._Worker = Noted\nfrom etl.__main__ import main\n"
+        "code = main()\nprint(len(made), all(one.poll() is not None for one in made), code)\n"
+    )
+    command = [sys.executable, "-c", script, "--config", "nowhere.yaml", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == f"{min(started, how_many(available()))} True {code}", done.stderr
 
 
 def at_a_late_page(stage: Stage, happens: object) -> None:
