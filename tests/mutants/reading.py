@@ -230,6 +230,14 @@ MUTANTS = (
         tests=(f"{_AT_CORES}::test_nobody_waits_for_a_worker_to_start",),
     ),
     Mutant(
+        id="workers-left-behind",
+        bug="A command that cannot begin leaves the workers started for it running.",
+        file="etl/__main__.py",
+        source="            app.close()\n",
+        planted="",
+        tests=("runs/test_cores_run.py::test_workers_of_a_command_that_cannot_begin_end_with_it",),
+    ),
+    Mutant(
         id="workers-heed-signals",
         bug="A worker ends by the SIGTERM that was for all, before the run has stopped.",
         file=_CORES,
