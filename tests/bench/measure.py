@@ -8,6 +8,7 @@ process held between two looks is not missed: the kernel notes the most. Linux o
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import tempfile
 import threading
@@ -55,8 +56,13 @@ def run(command: Sequence[str], *, environ: Mapping[str, str] | None = None, wit
             stream.seek(0)
             said.append(stream.read().decode(errors="replace"))
     cpu = used.ru_utime + used.ru_stime
-    peak_kib = max(watch.peak_kib, used.ru_maxrss)
+    peak_kib = max(watch.peak_kib, _own(used.ru_maxrss))
     return Used(process.returncode, wall, cpu, peak_kib / 1024, watch.own_kib / 1024, *said)
+
+
+def _own(most_kib: int) -> int:
+    """Return the highest resident set of a child, or nothing where it may be ours: a child begins with what we had."""
+    return most_kib if most_kib > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss else 0
 
 
 class Watch(threading.Thread):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pytest
 from bench import judge, tables
 from bench.cases import AFTER, NAIVE, NIGHT, PRODUCT, QUIET, USUAL, Result, Step, carry_out, least_pages
+from bench.measure import run
 from bench.planted import planted
 from bench.servers import soql
 from bench.servers.aggregates import Totals
@@ -31,6 +33,15 @@ def world() -> Iterator[World]:
     """The servers of a small world, as processes."""
     with World(str(SHAPE.enrollments)) as running:
         yield running
+
+
+def test_what_the_benchmark_holds_is_not_a_programs_memory() -> None:
+    """A child begins with its parent's highest memory in the kernel's books; a short program is not charged with it."""
+    held = bytearray(b"x") * 400_000_000
+    assert run([sys.executable, "-c", "pass"]).peak_mib < 100
+    assert len(held) == 400_000_000
+    grown = run([sys.executable, "-c", "held = bytearray(b'x') * 1_500_000_000; del held"])
+    assert grown.peak_mib > 1_300
 
 
 def test_the_program_finds_exactly_the_planted_changes_and_then_nothing(world: World) -> None:
